@@ -1,0 +1,2 @@
+// Package broker is the composition root and the embedding API.
+package broker
