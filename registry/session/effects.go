@@ -1,0 +1,159 @@
+package session
+
+import (
+	"time"
+
+	"github.com/restante/restante/protocol"
+)
+
+// Effects is what an input asks for. The shell fills none of it and obeys it in the order of the fields; one Effects
+// is reused for every input of many sessions, so nothing in it is valid after Reset, except what a field hands over.
+type Effects struct {
+	Commits  []Commit
+	Asks     []Ask
+	Refusals []Refusal
+	Writes   []Write
+	Pauses   []Pause
+	Forwards []Forward
+	Settled  []any // whose frames are confirmed, though the answer may have to wait: they are in flight no more
+	Replies  []Reply
+	Closes   []Close
+	Events   []Event
+	// Retire says that this life is over and its deletion confirmed: the shell closes the mailbox, or calls Reborn when mail has come meanwhile.
+	Retire bool
+	// Next is the earliest time at which Tick is wanted; 0 for never.
+	Next time.Duration
+}
+
+// Reset empties fx for the next input and lets go of all that it pointed at.
+func (fx *Effects) Reset() {
+	clear(fx.Commits)
+	clear(fx.Refusals)
+	clear(fx.Writes)
+	clear(fx.Forwards)
+	clear(fx.Settled)
+	clear(fx.Replies)
+	*fx = Effects{
+		Commits: fx.Commits[:0], Asks: fx.Asks[:0], Refusals: fx.Refusals[:0], Writes: fx.Writes[:0], Pauses: fx.Pauses[:0],
+		Forwards: fx.Forwards[:0], Settled: fx.Settled[:0], Replies: fx.Replies[:0], Closes: fx.Closes[:0], Events: fx.Events[:0],
+	}
+}
+
+// Commit is one atomic store update, answered by exactly one Confirmed with its token; several may be under way, answered in order.
+type Commit struct {
+	Token uint64
+	// First and Last are the seqs of the appended frames, whose bodies Appended gives; both 0 for none. Record and Sum are kept with them, nil for none.
+	First, Last uint64
+	Record      *RecordKey
+	Sum         Sum
+	// Floor and Acked ride along. Delete ends the life instead: everything of the client goes.
+	Floor, Acked uint64
+	Delete       bool
+}
+
+// Ask asks the snapshot provider; it is answered by Answered with its token, at the latest when the provider is given up.
+type Ask struct {
+	Token       uint64
+	Floor, Head uint64
+}
+
+// Refusal ends an attach that does not come to be.
+type Refusal struct {
+	Gen   uint64
+	First protocol.Piece
+	Code  protocol.CloseCode
+}
+
+// Write hands one batch to a connection; one is under way per connection, ended by exactly one Written or Gone. The slice is the
+// connection's until then.
+type Write struct {
+	Gen   uint64
+	Batch []protocol.Piece
+}
+
+// Pause stops a connection's reading, or lets it go on (P-27).
+type Pause struct {
+	Gen  uint64
+	Stop bool
+}
+
+// Forward passes a connection's send on to its target's client actor, whose answer comes back as Outcome (P-18).
+type Forward struct {
+	Gen   uint64
+	To    string
+	ID    string
+	Frame protocol.Body
+}
+
+// Reply answers whoever gave To. With Err nil, one of the others says what came of it; with all of them nil, it is done.
+type Reply struct {
+	To     any
+	Err    *protocol.Error
+	Stored *Stored
+	Page   *protocol.Page
+}
+
+// Stored is what came of a publish. Status is the level reached (stored, sent, acked), Reason why it is less than was
+// waited for. They are those of the HTTP table.
+type Stored struct {
+	Epoch       Epoch
+	First, Last uint64
+	Status      string
+	Reason      string
+	Duplicate   bool
+}
+
+// Close ends a connection after the batch under way; the session has forgotten it already.
+type Close struct {
+	Gen  uint64
+	Code protocol.CloseCode
+}
+
+// EventKind says what happened, for counters and log.
+type EventKind uint8
+
+// What can happen. N of the Event is the number given here.
+const (
+	EventPublished     EventKind = iota // N frames were confirmed; Bytes their bodies
+	EventPrunedAcked                    // N frames went because they were acked
+	EventPrunedCount                    // N frames went by the bound on their number
+	EventPrunedBytes                    // N frames went by the bound on their bytes
+	EventPrunedAge                      // N frames went by age
+	EventPrunedReaped                   // N frames went with their reaped client
+	EventPrunedDeleted                  // N frames went with their deleted client
+	EventAck                            // an ack moved a mark
+	EventDuplicate                      // a repeat was answered from its record
+	EventAttach                         // an attach was decided: Resume and Reason
+	EventStale                          // a message of a connection that is not known any more was dropped
+	EventPingPending                    // a ping was not sent because one is still waiting
+	EventRecordPushed                   // N records went by their bound
+	EventPlacePushed                    // a held place went by the limit
+	EventCommitFailed                   // N appends failed
+	EventRefused                        // a message was refused with Code
+	EventUnsent                         // N frames of a batch were under way when its connection ended
+	EventReaped
+	EventDeleted
+	EventRestarted // the epoch was given up because an outcome is unknown, or the actor failed
+)
+
+// Event is one thing that happened.
+type Event struct {
+	Kind   EventKind
+	N      int
+	Bytes  int64
+	Resume protocol.Resume
+	Reason protocol.Reason
+	Code   protocol.Code
+}
+
+func (fx *Effects) event(k EventKind, n int) {
+	if n > 0 {
+		fx.Events = append(fx.Events, Event{Kind: k, N: n})
+	}
+}
+
+func (fx *Effects) fail(to any, e *protocol.Error) {
+	if to != nil {
+		fx.Replies = append(fx.Replies, Reply{To: to, Err: e})
+	}
+}

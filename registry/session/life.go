@@ -1,0 +1,180 @@
+package session
+
+import (
+	"time"
+
+	"github.com/restante/restante/protocol"
+)
+
+// ending is a life on its way out: by deletion or by the janitor. What comes meanwhile is the next life's (P-28).
+type ending struct {
+	to       any // who asked for the deletion; nil for the janitor
+	asked    bool
+	deferred []Publish
+	attaches []Attach
+	event    EventKind
+}
+
+// drain is a broker on its way out (P-23).
+type drain struct {
+	by      time.Duration
+	retryMS int64
+}
+
+// Judge is the janitor's question (P-28). It prunes by age, lets old records go, and ends the life of a client that has no
+// connection, nothing under way, and was idle for the TTL. kept says that it stays.
+func (s *Session) Judge(now time.Duration, fx *Effects) (kept bool) {
+	defer s.settle(fx)
+	s.prune(now, fx)
+	if s.x != nil {
+		s.x.records.expire(s.cfg, now)
+		s.endPlaces(now, fx)
+	}
+	x := s.x
+	busy := x != nil && len(x.attached)+len(x.places)+len(x.pending)+len(x.waits)+len(x.reads) > 0 ||
+		x != nil && (x.ask != 0 || x.ending != nil || x.drain != nil)
+	if busy || s.cfg.ClientTTL <= 0 || now-s.active < s.cfg.ClientTTL {
+		return true
+	}
+	s.more().ending = &ending{event: EventReaped}
+	s.endIfIdle(now, fx)
+	return false
+}
+
+// Delete closes the client's connections with 4504 and ends its life; to is answered when that is confirmed.
+func (s *Session) Delete(now time.Duration, to any, fx *Effects) {
+	defer s.settle(fx)
+	x := s.more()
+	if x.ending != nil {
+		fx.fail(to, protocol.Errorf(protocol.CodeConflict, "the client is being deleted already"))
+		return
+	}
+	for len(x.attached) > 0 {
+		s.close(now, x.attached[0], protocol.CloseClientDeleted, fx)
+	}
+	x.places = nil
+	s.cutWaits(protocol.ShortGone, fx)
+	s.cutReads(fx)
+	x.ending = &ending{to: to, event: EventDeleted}
+	s.endIfIdle(now, fx)
+}
+
+// cutReads answers every long-poll as things stand.
+func (s *Session) cutReads(fx *Effects) {
+	for _, r := range s.x.reads {
+		s.answerRead(r, nil, fx)
+	}
+	s.x.reads = nil
+}
+
+// endIfIdle asks the store to forget the client once nothing of it is pending any more.
+func (s *Session) endIfIdle(now time.Duration, fx *Effects) {
+	if s.x == nil || s.x.ending == nil || s.x.ending.asked || len(s.x.pending) > 0 {
+		return
+	}
+	s.cutWaits(protocol.ShortGone, fx)
+	s.x.ending.asked = true
+	s.commit(Commit{Delete: true}, pending{deletes: true}, fx)
+}
+
+// abandonEnding goes on with the old life, since the store could not end it.
+func (s *Session) abandonEnding(now time.Duration, e *protocol.Error, fx *Effects) {
+	end := s.x.ending
+	s.x.ending = nil
+	fx.fail(end.to, e)
+	for _, p := range end.deferred {
+		fx.fail(p.To, e)
+	}
+	for _, a := range end.attaches {
+		s.Attach(now, a, fx)
+	}
+}
+
+// Ended takes leave of the old life, after fx.Retire: what is counted, and who is answered. It returns whether a next life
+// must begin at once, because somebody waits for it.
+func (s *Session) Ended(fx *Effects) (next bool) {
+	end := s.x.ending
+	n := int(s.box.Len())
+	if end.event == EventReaped {
+		fx.event(EventPrunedReaped, n)
+	} else {
+		fx.event(EventPrunedDeleted, n)
+	}
+	fx.event(end.event, 1)
+	if end.to != nil {
+		fx.Replies = append(fx.Replies, Reply{To: end.to})
+	}
+	return len(end.deferred)+len(end.attaches) > 0
+}
+
+// Reborn begins the next life in the same actor, under a new epoch, with what was kept for it.
+func (s *Session) Reborn(now time.Duration, fx *Effects) {
+	end := s.x.ending
+	*s = New(s.cfg, now)
+	for _, p := range end.deferred {
+		s.Publish(now, p, fx)
+	}
+	for _, a := range end.attaches {
+		s.Attach(now, a, fx)
+	}
+	s.settle(fx)
+}
+
+// Drain tells every attachment to come back elsewhere or later: each is written what there is for it, then goaway, then closed
+// with 4002, at the latest by the time (P-23). Waits and long-polls are answered as they stand; new work is refused.
+func (s *Session) Drain(now, by time.Duration, retryMS int64, fx *Effects) {
+	defer s.settle(fx)
+	x := s.more()
+	if x.drain != nil {
+		return
+	}
+	x.drain = &drain{by: by, retryMS: min(retryMS, protocol.MaxGoaway.Milliseconds())}
+	s.cutWaits(protocol.ShortDraining, fx)
+	s.cutReads(fx)
+	s.pumpAll(now, fx)
+}
+
+// closeDraining ends what is still attached at the end of the drain time.
+func (s *Session) closeDraining(now time.Duration, fx *Effects) {
+	for len(s.x.attached) > 0 {
+		a := s.x.attached[0]
+		if a.batch == nil {
+			a.batch = append(a.out, protocol.Piece{Body: protocol.EncodeGoaway(s.x.drain.retryMS)})
+			fx.Writes = append(fx.Writes, Write{a.gen, a.batch})
+		}
+		s.close(now, a, protocol.CloseDraining, fx)
+	}
+}
+
+// Recover follows a panic of the actor while it handled an input of this session: the outbox stays, everything that was
+// under way is failed, every connection is closed with 4003, and the epoch is given up, since what was half done is not known.
+func (s *Session) Recover(now time.Duration, fx *Effects) {
+	if s.x != nil {
+		e := protocol.Errorf(protocol.CodeInternal, "the client's actor failed and was resumed")
+		s.failAppends(now, e, fx)
+		if s.x.ending != nil {
+			s.abandonEnding(now, e, fx)
+		}
+	}
+	s.box.Truncate()
+	s.newEpoch(now, fx)
+	s.settle(fx)
+}
+
+// newEpoch gives the retained frames a new epoch: seqs of the old one may have been seen with other contents (P-26).
+func (s *Session) newEpoch(now time.Duration, fx *Effects) {
+	fx.event(EventRestarted, 1)
+	if s.x != nil {
+		if len(s.x.pending) > 0 {
+			s.failAppends(now, protocol.Errorf(protocol.CodeInternal, "the outcome of a write is unknown; the outbox was given a new epoch"), fx)
+		}
+		s.cutWaits(protocol.ShortGone, fx)
+		s.cutReads(fx)
+		for len(s.x.attached) > 0 {
+			s.close(now, s.x.attached[0], protocol.CloseClientRestarted, fx)
+		}
+		s.x.places, s.x.records = nil, nil
+	}
+	s.epoch = s.cfg.NewEpoch()
+	s.acked, s.sent, s.written = 0, 0, 0
+}

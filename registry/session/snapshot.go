@@ -1,0 +1,98 @@
+package session
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/restante/restante/protocol"
+)
+
+// askSnapshot calls the provider, unless a call is under way, whose answer then serves everybody who waits (P-9: one at a time per client).
+func (s *Session) askSnapshot(fx *Effects) {
+	x := s.x
+	if x.ask != 0 {
+		return
+	}
+	x.asked++
+	x.ask = x.asked
+	fx.Asks = append(fx.Asks, Ask{Token: x.ask, Floor: s.box.Floor(), Head: s.box.Head()})
+}
+
+// Answered is what the provider said to the Ask with that token: its data as of seq asOf, which is one JSON value, or why there is none.
+func (s *Session) Answered(now time.Duration, token, asOf uint64, data []byte, err error, fx *Effects) {
+	defer s.settle(fx)
+	if s.x == nil || s.x.ask != token {
+		return
+	}
+	s.x.ask = 0
+	if e := s.unusable(asOf, data, err); e != nil {
+		s.endWaiting(now, e, func(time.Duration) bool { return true }, fx)
+		return
+	}
+	b := protocol.EncodeSnapshot(asOf, data)
+	for _, a := range s.x.attached {
+		if a.awaiting {
+			a.awaiting = false
+			a.out = append(a.out, protocol.Piece{Body: b})
+			a.cursor, a.lift, a.replayTo = asOf, asOf, max(asOf, a.replayTo)
+		}
+	}
+	s.sent = max(s.sent, asOf)
+	page, _ := json.Marshal(struct { // of an integer and a checked value: cannot fail
+		AsOf uint64          `json:"as_of"`
+		Data json.RawMessage `json:"data"`
+	}{asOf, data})
+	s.x.reads = keepUnless(s.x.reads, func(r read) bool {
+		if r.awaiting {
+			r.cursor = asOf
+			s.answerRead(r, page, fx)
+		}
+		return r.awaiting
+	})
+	s.pumpAll(now, fx)
+}
+
+// unusable says why a provider's answer cannot be used: it is used if floor <= asOf <= head now (P-9).
+func (s *Session) unusable(asOf uint64, data []byte, err error) *protocol.Error {
+	const code = protocol.CodeSnapshotUnavailable
+	switch {
+	case err != nil:
+		return protocol.Errorf(code, "the snapshot provider failed: %s", err)
+	case asOf < s.box.Floor() || asOf > s.box.Head():
+		return protocol.Errorf(code, "the snapshot is as of %d, outside %d to %d", asOf, s.box.Floor(), s.box.Head())
+	case s.cfg.MaxMessageBytes > 0 && len(data) > s.cfg.MaxMessageBytes-protocol.MessageSlack:
+		return protocol.Errorf(code, "the snapshot has %d bytes, more than the limit", len(data))
+	case !json.Valid(data):
+		return protocol.Errorf(code, "the snapshot provider's data is not JSON")
+	}
+	return nil
+}
+
+// giveUpSnapshots lets everybody go on who has waited too long.
+func (s *Session) giveUpSnapshots(now time.Duration, fx *Effects) {
+	e := protocol.Errorf(protocol.CodeSnapshotUnavailable, "the snapshot provider did not answer in time")
+	s.endWaiting(now, e, func(by time.Duration) bool { return now >= by }, fx)
+}
+
+// endWaiting tells those whose deadline is due that there is no snapshot; the retained frames follow.
+func (s *Session) endWaiting(now time.Duration, e *protocol.Error, due func(time.Duration) bool, fx *Effects) {
+	told := false
+	for _, a := range s.x.attached {
+		if a.awaiting && due(a.snapshotBy) {
+			a.awaiting, told = false, true
+			a.out = append(a.out, protocol.Piece{Body: protocol.EncodeError(e)})
+		}
+	}
+	s.x.reads = keepUnless(s.x.reads, func(r read) bool {
+		if r.awaiting && due(r.snapshotBy) {
+			s.answerRead(r, nil, fx)
+			told = true
+			return true
+		}
+		return false
+	})
+	if told {
+		fx.Events = append(fx.Events, Event{Kind: EventRefused, N: 1, Code: e.Code})
+		s.pumpAll(now, fx)
+	}
+}

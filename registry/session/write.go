@@ -1,0 +1,130 @@
+package session
+
+import (
+	"time"
+
+	"github.com/restante/restante/protocol"
+)
+
+// pump hands a the next batch, if none is under way: first what is queued outside the sequence, then the frames after
+// its cursor, up to the end of its replay. Draining and closing end with the last batch.
+func (s *Session) pump(now time.Duration, a *attachment, fx *Effects) {
+	if a.batch != nil {
+		return
+	}
+	reading := a.closing == 0 && !a.awaiting
+	if reading && a.cursor < s.box.Floor() {
+		s.close(now, a, protocol.CloseSlowConsumer, fx) // its next frame is gone (P-8)
+		return
+	}
+	batch := a.out
+	a.out = nil
+	if a.pinging == pingQueued {
+		a.pinging = pingUnderWay
+	}
+	a.lifting, a.lift = max(a.lifting, a.lift), 0
+	if a.replies > 0 {
+		a.replies, a.replyBytes = 0, 0
+		s.pause(a, fx)
+	}
+	if reading {
+		batch = s.fill(a, batch)
+		if d := s.x.drain; d != nil && !a.replaying && a.cursor == s.box.Head() && len(s.x.pending) == 0 {
+			batch = append(batch, protocol.Piece{Body: protocol.EncodeGoaway(d.retryMS)})
+			a.closing = protocol.CloseDraining
+		}
+	}
+	if len(batch) > 0 {
+		a.batch, a.handed = batch, a.cursor
+		fx.Writes = append(fx.Writes, Write{a.gen, batch})
+	}
+	if a.closing != 0 {
+		s.close(now, a, a.closing, fx)
+	}
+}
+
+// fill appends the frames after a's cursor, and replay_end where it is due.
+func (s *Session) fill(a *attachment, batch []protocol.Piece) []protocol.Piece {
+	most := uint64(maxBatchFrames)
+	if a.replaying {
+		most = min(most, a.replayTo-min(a.replayTo, a.cursor))
+	}
+	if batch == nil && a.cursor < s.box.Head() {
+		batch = make([]protocol.Piece, 0, min(most+1, s.box.Head()-a.cursor))
+	}
+	before := len(batch)
+	batch = s.box.Copy(batch, a.cursor, int(most), protocol.BatchBytes)
+	a.frames = len(batch) - before
+	if a.frames > 0 {
+		a.cursor = batch[len(batch)-1].Seq
+		s.sent = max(s.sent, a.cursor)
+	}
+	if a.replaying && a.cursor >= a.replayTo {
+		a.replaying = false
+		batch = append(batch, protocol.Piece{Body: protocol.EncodeReplayEnd(a.replayTo)})
+	}
+	return batch
+}
+
+// pumpAll offers every attachment what there is.
+func (s *Session) pumpAll(now time.Duration, fx *Effects) {
+	if s.x == nil {
+		return
+	}
+	for i := 0; i < len(s.x.attached); {
+		a := s.x.attached[i]
+		s.pump(now, a, fx)
+		if i < len(s.x.attached) && s.x.attached[i] == a {
+			i++
+		}
+	}
+}
+
+// Written says that the batch under way of connection gen is with the kernel.
+func (s *Session) Written(now time.Duration, gen uint64, fx *Effects) {
+	if a := s.x.find(gen); a != nil && a.batch != nil {
+		a.batch, a.frames = nil, 0
+		if a.pinging == pingUnderWay {
+			a.pinging = pingNone
+		}
+		a.acked, a.lifting = max(a.acked, a.lifting), 0
+		if a.handed > s.written {
+			s.written = a.handed
+			s.answerWaits(fx)
+		}
+		s.pump(now, a, fx)
+	}
+	s.settle(fx)
+}
+
+// PingDue queues a JSON ping for connection gen, unless one is still on its way (P-16).
+func (s *Session) PingDue(now time.Duration, gen uint64, fx *Effects) {
+	if a := s.x.find(gen); a != nil {
+		if a.pinging != pingNone {
+			fx.event(EventPingPending, 1)
+		} else {
+			a.pinging = pingQueued
+			a.out = append(a.out, protocol.Piece{Body: protocol.EncodePing(s.box.Head())})
+			s.pump(now, a, fx)
+		}
+	}
+	s.settle(fx)
+}
+
+// reply queues one frame outside the sequence; at 64 of them or 64 KiB the connection's reading stops (P-27).
+func (s *Session) reply(now time.Duration, a *attachment, b protocol.Body, fx *Effects) {
+	a.out = append(a.out, protocol.Piece{Body: b})
+	a.replies++
+	a.replyBytes += len(b)
+	s.pause(a, fx)
+	s.pump(now, a, fx)
+}
+
+// pause tells the connection to stop or go on, where that changes.
+func (s *Session) pause(a *attachment, fx *Effects) {
+	stop := a.replies >= protocol.MaxReplies || a.replyBytes >= protocol.MaxReplyBytes
+	if stop != a.paused {
+		a.paused = stop
+		fx.Pauses = append(fx.Pauses, Pause{a.gen, stop})
+	}
+}
