@@ -1,0 +1,227 @@
+package protocol
+
+import (
+	"math"
+	"unicode/utf8"
+)
+
+// fields are the members of a client's message that some type of message reads. All others are passed over.
+type fields struct {
+	kind, seq, id, to, topic, since, history value
+	frame                                    frameText
+	framed                                   bool
+}
+
+// ParseMessage reads one message of a client (P-11, P-16, P-18, P-19): ack, send, ping, pong, subscribe, unsubscribe. Members
+// that the type does not read are ignored, whatever they are; names are matched exactly. A send's Frame is checked by P-2 and
+// bounded by maxFrameBytes as ParseBody does it; the message may be MessageSlack longer (P-20). Nothing in the result points into src.
+//
+// Errors are *Error, with ID set whenever the message had a readable string id (1 to MaxSendIDChars characters, not twice):
+//   - bad_json: no JSON, not UTF-8, or a top-level name twice
+//   - bad_frame: no object, nested too deep, no string type, a member that the type needs is absent or of the wrong kind, a frame that P-2 refuses
+//   - unknown_type: a type that no client sends
+//   - bad_cursor: a since that P-5 refuses
+//   - bad_request: an id, to, topic or history outside its rule
+//   - too_large: the frame, or the whole message
+func ParseMessage(src []byte, maxFrameBytes int) (Message, error) {
+	limit := frameLimit(maxFrameBytes)
+	if limit <= math.MaxInt-MessageSlack && len(src) > limit+MessageSlack {
+		return Message{}, Errorf(CodeTooLarge, "the message has %d bytes, the limit is %d", len(src), limit+MessageSlack)
+	}
+	s := scanner{src: src}
+	f, err := s.fields()
+	id, idErr := f.sendID()
+	m := Message{History: -1}
+	if err == nil {
+		err = m.read(f, id, idErr, limit)
+	}
+	if err != nil {
+		err.ID = id
+		return Message{}, err
+	}
+	return m, nil
+}
+
+// fields scans a whole message. What it found before a fault is in the result also when there is an error.
+func (s *scanner) fields() (f fields, fault *Error) {
+	if s.skip() != '{' {
+		if _, ok := s.value(); !ok || !s.end() {
+			return f, s.err("the message")
+		}
+		return f, Errorf(CodeBadFrame, "a message is a JSON object")
+	}
+	var seen nameSet
+	s.enter()
+	for first := true; ; first = false {
+		t, more := s.member(first)
+		if !more {
+			break
+		}
+		name := t.bytes()
+		if !seen.add(name) {
+			if fault == nil {
+				fault = Errorf(CodeBadJSON, "the message has the member %s twice", brief(string(name)))
+			}
+			if string(name) == "id" {
+				f.id = value{}
+			}
+			s.value()
+			continue
+		}
+		s.field(&f, name)
+	}
+	if s.fault != "" || !s.end() {
+		return f, s.err("the message")
+	}
+	if fault == nil && s.deepest > MaxDepth+1 {
+		fault = Errorf(CodeBadFrame, "the message nests deeper than %d", MaxDepth+1)
+	}
+	return f, fault
+}
+
+// field scans the value of the member name into its place.
+func (s *scanner) field(f *fields, name []byte) {
+	if string(name) == "frame" {
+		f.frame, f.framed = s.frame()
+		return
+	}
+	v, ok := s.value()
+	if !ok {
+		return
+	}
+	switch string(name) {
+	case "type":
+		f.kind = v
+	case "seq":
+		f.seq = v
+	case "id":
+		f.id = v
+	case "to":
+		f.to = v
+	case "topic":
+		f.topic = v
+	case "since":
+		f.since = v
+	case "history":
+		f.history = v
+	}
+}
+
+// sendID returns the id, and what is wrong with it. The id is "" with an error.
+func (f *fields) sendID() (string, *Error) {
+	id, err := f.id.str("id")
+	if err != nil {
+		return "", err
+	}
+	if !utf8.ValidString(id) {
+		return "", Errorf(CodeBadRequest, "the id has half of a surrogate pair")
+	}
+	if n := utf8.RuneCountInString(id); n == 0 || n > MaxSendIDChars {
+		return "", Errorf(CodeBadRequest, "an id has 1 to %d characters, this one %d", MaxSendIDChars, n)
+	}
+	return id, nil
+}
+
+// str returns a copy of the string that v is; a bad_frame where v is absent or something else.
+func (v value) str(name string) (string, *Error) {
+	if v.kind != '"' {
+		return "", Errorf(CodeBadFrame, "the message has no string %q", name)
+	}
+	return string(v.text.bytes()), nil
+}
+
+// integer returns the integer that v is, as P-5 writes it.
+func (v value) integer(name string) (uint64, *Error) {
+	if v.kind == '0' {
+		if n, ok := parseSeq(v.raw); ok {
+			return n, nil
+		}
+	}
+	return 0, Errorf(CodeBadFrame, "the message has no %q that is a plain integer from 0 to 2^53-1", name)
+}
+
+// read fills m by its type.
+func (m *Message) read(f fields, id string, idErr *Error, limit int) (err *Error) {
+	if m.Type, err = f.kind.str("type"); err != nil {
+		return err
+	}
+	switch m.Type {
+	case TypeAck:
+		m.Seq, err = f.seq.integer("seq")
+	case TypePing, TypePong:
+	case TypeSend:
+		if m.ID, err = id, idErr; err == nil {
+			err = m.readSend(f, limit)
+		}
+	case TypeSubscribe:
+		err = m.readSubscribe(f)
+	case TypeUnsubscribe:
+		err = m.readTopic(f)
+	default:
+		err = Errorf(CodeUnknownType, "no message of a client has the type %s", brief(m.Type))
+	}
+	return err
+}
+
+func (m *Message) readSend(f fields, limit int) (err *Error) {
+	if m.To, err = f.to.str("to"); err != nil {
+		return err
+	}
+	if bad := CheckClientID(m.To); bad != nil {
+		return AsError(bad)
+	}
+	switch {
+	case !f.framed:
+		return Errorf(CodeBadFrame, "a send has no \"frame\"")
+	case len(f.frame.raw) > limit:
+		return tooLarge(len(f.frame.raw), limit)
+	case f.frame.err != nil:
+		return f.frame.err
+	}
+	m.Frame = f.frame.body()
+	return nil
+}
+
+func (m *Message) readTopic(f fields) (err *Error) {
+	if m.Topic, err = f.topic.str("topic"); err != nil {
+		return err
+	}
+	if bad := CheckPattern(m.Topic); bad != nil {
+		return AsError(bad)
+	}
+	return nil
+}
+
+func (m *Message) readSubscribe(f fields) *Error {
+	if err := m.readTopic(f); err != nil {
+		return err
+	}
+	if f.since.kind != 0 {
+		since, err := f.since.str("since")
+		if err != nil {
+			return Errorf(CodeBadCursor, "\"since\" is not a string")
+		}
+		c, bad := ParseCursor(since)
+		if bad != nil {
+			return AsError(bad)
+		}
+		m.Since = &c
+	}
+	if f.history.kind != 0 {
+		n, err := f.history.integer("history")
+		if err != nil {
+			return err
+		}
+		m.History = int(min(n, math.MaxInt32)) // more than any log holds
+	}
+	if m.Since == nil && m.History < 0 {
+		return nil
+	}
+	if m.Since != nil && m.History >= 0 {
+		return Errorf(CodeBadRequest, "a subscribe has \"since\" or \"history\", not both")
+	}
+	if bad := CheckTopic(m.Topic); bad != nil {
+		return Errorf(CodeBadRequest, "\"since\" and \"history\" need the exact name of one topic, and %s is a pattern", brief(m.Topic))
+	}
+	return nil
+}
