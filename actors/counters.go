@@ -61,11 +61,12 @@ const (
 	DropInput                    // input that came after the connection had begun to close
 	DropFailed                   // an append refused because the store failed
 	DropUnsent                   // frames of a batch under way when its connection ended
+	DropLetter                   // a message sent to a PID that names no actor
 	NumDropReasons
 )
 
 func (r DropReason) String() string {
-	return [...]string{"stale", "ping_pending", "record_bound", "place_bound", "input_after_close", "store_failed", "unsent"}[r]
+	return [...]string{"stale", "ping_pending", "record_bound", "place_bound", "input_after_close", "store_failed", "unsent", "dead_letter"}[r]
 }
 
 // AttachKind counts attaches by what they came to.

@@ -1,0 +1,175 @@
+package actors
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// Owner owns the state behind one Mailbox; Receive is the only place that touches it.
+type Owner interface {
+	// Receive handles one message. It runs on at most one goroutine at a time and must not block.
+	Receive(msg any)
+	// Failed is called in the same turn after Receive panicked with reason while handling msg, or after the goroutine
+	// was ended by runtime.Goexit (reason is then ErrGoexit). The state is kept as it is, and the turn goes on.
+	Failed(msg, reason any)
+}
+
+const (
+	// turnBudget is how many messages one goroutine handles before it hands the mailbox to a new one, so that a hot
+	// actor gives way to the others.
+	turnBudget = 128
+	// doBudget is the same for a goroutine that called Do: it came to deliver one message, not to work for others.
+	doBudget = 16
+	// maxInline is how many turns may run on their callers' goroutines at once in this process. Since every turn of a
+	// nest counts, it is also the deepest nest: beyond it Do starts a goroutine, so that no stack grows without bound.
+	maxInline = 64
+)
+
+// inline counts the turns that run on goroutines of callers of Do.
+var inline atomic.Int64
+
+type mailboxState uint8
+
+const (
+	mailboxIdle mailboxState = iota
+	mailboxRunning
+	mailboxClosed
+)
+
+// Mailbox queues messages for one Owner and runs its turns, one at a time, on no goroutine of its own. The zero value is
+// ready. Embed it by value in the owner's struct: it is 24 bytes, and has no queue while nothing waits. It must not be copied.
+//
+// Messages of one sender are handled in the order sent. The queue itself has no bound: what feeds it has (outbox, batches
+// in flight, publishers' bytes in flight).
+type Mailbox struct {
+	mu    sync.Mutex // held for a push or a pop, never while a message is handled
+	queue *ring      // nil while nothing waits
+	state mailboxState
+}
+
+// Tell queues msg for o, which must be the owner of m, and returns at once. It starts a turn on a new goroutine when none
+// runs. It returns false when m is closed: msg was not taken, and is still the caller's.
+func (m *Mailbox) Tell(o Owner, msg any) bool {
+	switch m.offer(msg) {
+	case mailboxIdle:
+		go m.turn(o, msg, turnBudget)
+		return true
+	case mailboxClosed:
+		return false
+	default:
+		return true
+	}
+}
+
+// Do is Tell, except that where no turn runs the caller's own goroutine runs it: for msg, and for some of what comes
+// meanwhile, after which a goroutine goes on. It saves the wake-up at the edge, on the goroutine of a request or of a socket.
+// Inside another actor's turn it is allowed, but makes that turn wait for this one; prefer Tell there. However it is
+// nested, at most 64 turns run so at once; further ones get their goroutine as with Tell.
+func (m *Mailbox) Do(o Owner, msg any) bool {
+	switch m.offer(msg) {
+	case mailboxIdle:
+		if inline.Add(1) > maxInline {
+			inline.Add(-1)
+			go m.turn(o, msg, turnBudget)
+			return true
+		}
+		defer inline.Add(-1)
+		m.turn(o, msg, doBudget)
+		return true
+	case mailboxClosed:
+		return false
+	default:
+		return true
+	}
+}
+
+// offer returns the state that it found: idle, and the caller has won the turn and starts it with msg; running, and msg
+// is queued; closed, and msg is not taken.
+func (m *Mailbox) offer(msg any) mailboxState {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	found := m.state
+	switch found {
+	case mailboxIdle:
+		m.state = mailboxRunning
+	case mailboxRunning:
+		if m.queue == nil {
+			m.queue = rings.Get().(*ring)
+		}
+		m.queue.push(msg)
+	}
+	return found
+}
+
+// turn handles msg and what follows it, until nothing waits, m is closed, or the budget is used up.
+func (m *Mailbox) turn(o Owner, msg any, budget int) {
+	for {
+		m.receive(o, msg)
+		var ok bool
+		if msg, ok = m.next(); !ok {
+			return
+		}
+		if budget--; budget == 0 {
+			go m.turn(o, msg, turnBudget)
+			return
+		}
+	}
+}
+
+// next takes the next message, or ends the turn.
+func (m *Mailbox) next() (any, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.queue == nil {
+		if m.state == mailboxRunning {
+			m.state = mailboxIdle
+		}
+		return nil, false
+	}
+	msg := m.queue.pop()
+	if m.queue.n == 0 {
+		m.queue.giveBack()
+		m.queue = nil
+	}
+	return msg, true
+}
+
+// CloseIfEmpty closes m for ever and returns true if nothing is queued. It may be called only inside a turn of m. It is the
+// owner's half of retiring without losing a message: whoever tells afterwards is told false and finds the next life.
+func (m *Mailbox) CloseIfEmpty() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.queue != nil {
+		return false
+	}
+	m.state = mailboxClosed
+	return true
+}
+
+// Close closes m for ever and hands back what was still queued, in order; the caller answers for it. It may be called only
+// inside a turn of m, which ends when Receive returns.
+func (m *Mailbox) Close() (rest []any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.state = mailboxClosed
+	if m.queue == nil {
+		return nil
+	}
+	rest = make([]any, 0, m.queue.n)
+	for m.queue.n > 0 {
+		rest = append(rest, m.queue.pop())
+	}
+	m.queue.giveBack()
+	m.queue = nil
+	return rest
+}
+
+// Len returns how many messages wait, without the one being handled.
+func (m *Mailbox) Len() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.queue == nil {
+		return 0
+	}
+	return m.queue.n
+}
