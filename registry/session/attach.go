@@ -65,17 +65,14 @@ const (
 func (s *Session) Attach(now time.Duration, in Attach, fx *Effects) {
 	defer s.settle(fx)
 	x := s.more()
-	switch {
-	case x.drain != nil:
-		fx.Refusals = append(fx.Refusals, Refusal{in.Gen, protocol.Piece{Body: protocol.EncodeGoaway(x.drain.retryMS)}, protocol.CloseDraining})
-		return
-	case x.ending != nil:
+	if x.ending != nil {
 		x.ending.attaches = append(x.ending.attaches, in) // for the next life (P-28)
+		fx.Pauses = append(fx.Pauses, Pause{in.Gen, true})
 		return
 	}
 	s.active = now
 	s.prune(now, fx)
-	if in.Takeover {
+	if in.Takeover && x.drain == nil {
 		for len(x.attached) > 0 {
 			s.close(now, x.attached[0], protocol.CloseReplaced, fx)
 		}
@@ -87,8 +84,13 @@ func (s *Session) Attach(now time.Duration, in Attach, fx *Effects) {
 	if in.Since != nil {
 		a.since = in.Since.String()
 	}
-	s.greet(now, a, in, fx)
 	x.attached = append(x.attached, a)
+	if x.drain != nil {
+		a.out = append(a.out, protocol.Piece{Body: protocol.EncodeGoaway(x.drain.retryMS)})
+		a.closing = protocol.CloseDraining
+	} else {
+		s.greet(now, a, in, fx)
+	}
 	s.pump(now, a, fx)
 }
 

@@ -11,7 +11,6 @@ import (
 type Effects struct {
 	Commits  []Commit
 	Asks     []Ask
-	Refusals []Refusal
 	Writes   []Write
 	Pauses   []Pause
 	Forwards []Forward
@@ -28,13 +27,12 @@ type Effects struct {
 // Reset empties fx for the next input and lets go of all that it pointed at.
 func (fx *Effects) Reset() {
 	clear(fx.Commits)
-	clear(fx.Refusals)
 	clear(fx.Writes)
 	clear(fx.Forwards)
 	clear(fx.Settled)
 	clear(fx.Replies)
 	*fx = Effects{
-		Commits: fx.Commits[:0], Asks: fx.Asks[:0], Refusals: fx.Refusals[:0], Writes: fx.Writes[:0], Pauses: fx.Pauses[:0],
+		Commits: fx.Commits[:0], Asks: fx.Asks[:0], Writes: fx.Writes[:0], Pauses: fx.Pauses[:0],
 		Forwards: fx.Forwards[:0], Settled: fx.Settled[:0], Replies: fx.Replies[:0], Closes: fx.Closes[:0], Events: fx.Events[:0],
 	}
 }
@@ -55,13 +53,6 @@ type Commit struct {
 type Ask struct {
 	Token       uint64
 	Floor, Head uint64
-}
-
-// Refusal ends an attach that does not come to be.
-type Refusal struct {
-	Gen   uint64
-	First protocol.Piece
-	Code  protocol.CloseCode
 }
 
 // Write hands one batch to a connection; one is under way per connection, ended by exactly one Written or Gone. The slice is the

@@ -86,6 +86,7 @@ func (s *Session) abandonEnding(now time.Duration, e *protocol.Error, fx *Effect
 		fx.fail(p.To, e)
 	}
 	for _, a := range end.attaches {
+		fx.Pauses = append(fx.Pauses, Pause{a.Gen, false})
 		s.Attach(now, a, fx)
 	}
 }
@@ -115,6 +116,7 @@ func (s *Session) Reborn(now time.Duration, fx *Effects) {
 		s.Publish(now, p, fx)
 	}
 	for _, a := range end.attaches {
+		fx.Pauses = append(fx.Pauses, Pause{a.Gen, false})
 		s.Attach(now, a, fx)
 	}
 	s.settle(fx)

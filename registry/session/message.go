@@ -32,7 +32,7 @@ func (s *Session) Message(now time.Duration, gen uint64, m protocol.Message, bad
 		}
 		fx.Forwards = append(fx.Forwards, Forward{Gen: gen, To: m.To, ID: m.ID, Frame: m.Frame})
 	default:
-		s.refuse(now, a, unknownType(m.Type), fx)
+		s.refuse(now, a, UnknownType(m.Type), fx)
 	}
 }
 
@@ -67,7 +67,8 @@ func (s *Session) refuse(now time.Duration, a *attachment, e *protocol.Error, fx
 	s.reply(now, a, protocol.EncodeError(e), fx)
 }
 
-func unknownType(t string) *protocol.Error {
+// UnknownType is the refusal of a message that this broker does not know (P-20).
+func UnknownType(t string) *protocol.Error {
 	return protocol.Errorf(protocol.CodeUnknownType, "this broker does not know messages of type %q", t)
 }
 

@@ -185,5 +185,13 @@ func (s *Session) Held() int64 {
 	return n
 }
 
+// Places is the number of places that lost connections hold (P-11).
+func (s *Session) Places() int {
+	if s.x == nil {
+		return 0
+	}
+	return len(s.x.places)
+}
+
 // Frames is the number of retained frames.
 func (s *Session) Frames() uint64 { return s.box.Len() }

@@ -5,14 +5,13 @@
 //   - A commit is confirmed only when it is as durable as the adapter's setting says (P-26).
 //   - After a commit of an owner has failed, every commit of it that was already under way fails too.
 //   - An error that wraps ErrUnknown leaves open whether the commit was kept; every other error says that it was not.
-//   - A confirmed Delete leaves nothing of the client: a later Load finds none.
+//   - A confirmed Delete leaves nothing of the client.
 //   - No method blocks on I/O, except Close. An answer that is not there at once comes later, through the owner.
 //   - Bodies given to a store are immutable and may be kept; bodies handed out are immutable.
 package store
 
 import (
 	"errors"
-	"time"
 
 	"github.com/restante/restante/protocol"
 )
@@ -25,8 +24,6 @@ var ErrUnknown = errors.New("store: outcome unknown")
 type Owner interface {
 	// ClientID names the owner.
 	ClientID() string
-	// Loaded answers a Load that was not answered at once.
-	Loaded(c Client, found bool, err error)
 	// Confirmed answers a Commit that was not answered at once.
 	Confirmed(token uint64, err error)
 }
@@ -52,19 +49,11 @@ type Record struct {
 	Key, Sum [16]byte
 }
 
-// Client is what a store knows of one client.
-type Client struct {
-	EpochBits          uint64
-	Floor, Head, Acked uint64
-	LastActive         time.Time
-}
-
-// Store keeps clients. All methods but Close are for the owner's turn only, or, for Generation, for anybody.
+// Store keeps clients. Commit is for the owner's turn only. What a store on disk adds (loading a client that is not in memory, reading
+// bodies that are not, naming those that have expired) joins here.
 type Store interface {
 	// Generation goes into every epoch; it changes when the store cannot vouch for what an earlier process confirmed.
 	Generation() uint32
-	// Load looks the owner's client up. With now set, c, found and err are the answer, else Loaded brings it.
-	Load(o Owner) (c Client, found, now bool, err error)
 	// Commit applies u. With now set, err is its outcome, else Confirmed brings it. u is the caller's again when Commit returns; Bodies' elements are kept.
 	Commit(o Owner, u *Update) (now bool, err error)
 	// Close ends the store once every commit under way is answered.

@@ -5,7 +5,7 @@ import (
 	"github.com/restante/restante/registry/store"
 )
 
-// Store confirms every commit at once and finds nothing on Load: the outbox in the client actor's memory is all there is.
+// Store confirms every commit at once: the outbox in the client actor's memory is all there is.
 // The zero value is ready for use.
 type Store struct{}
 
@@ -13,11 +13,6 @@ var _ store.Store = Store{}
 
 // Generation is 1: every epoch of a process that lives in memory is new by its random bits.
 func (Store) Generation() uint32 { return 1 }
-
-// Load finds nothing, at once.
-func (Store) Load(store.Owner) (c store.Client, found, now bool, err error) {
-	return store.Client{}, false, true, nil
-}
 
 // Commit confirms u at once.
 func (Store) Commit(store.Owner, *store.Update) (now bool, err error) { return true, nil }

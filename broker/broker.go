@@ -1,0 +1,100 @@
+// Package broker is the composition root and the embedding API: it joins the registry, the transport, the janitor and the
+// actor system, and is all that an embedding program needs.
+package broker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+
+	"github.com/restante/restante/actors"
+	"github.com/restante/restante/janitor"
+	"github.com/restante/restante/protocol"
+	"github.com/restante/restante/registry"
+	"github.com/restante/restante/registry/store"
+	"github.com/restante/restante/registry/store/memory"
+	"github.com/restante/restante/transport"
+)
+
+// Grant is what one credential may do; Verb is what a call wants to do. See transport.
+type (
+	Grant = transport.Grant
+	Verb  = transport.Verb
+)
+
+// Broker is one running broker. It is safe for concurrent use. Its maker closes it.
+type Broker struct {
+	cfg      Config
+	sys      *actors.System
+	store    store.Store
+	registry *registry.Registry
+	handler  *transport.Handler
+
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// New starts a broker. It opens no socket: mount Handler in a server. The error is of Config.Validate, or says what could not be started.
+func New(cfg Config) (*Broker, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	b := &Broker{cfg: cfg, store: memory.Store{}}
+	b.sys = actors.Start(actors.Options{Logger: cfg.Logger, Counters: &actors.Counters{}, Tick: cfg.tick()})
+	var sweeper *janitor.Janitor
+	rc := cfg.registry()
+	rc.Sweep = func(ctx context.Context) (protocol.Sweep, error) { return sweeper.Sweep(ctx) }
+	b.registry = registry.New(b.sys, b.store, rc)
+	sweeper, err := janitor.Start(b.sys, b.registry, janitor.Options{Interval: cfg.JanitorInterval})
+	if err != nil {
+		return nil, errors.Join(err, b.sys.Stop(context.Background()))
+	}
+	b.handler = transport.New(b.sys, joined{b.registry}, cfg.transport())
+	return b, nil
+}
+
+// Handler serves the whole HTTP side, WebSocket included. It mounts in any mux, also under a prefix with http.StripPrefix.
+func (b *Broker) Handler() http.Handler { return b.handler }
+
+// Publish appends frame, a JSON object with a string type (P-2), to clientID's outbox, making the client where there is none, and
+// returns when the store has confirmed it (P-26). frame is copied. Errors are *protocol.Error.
+func (b *Broker) Publish(ctx context.Context, clientID string, frame []byte) (protocol.Published, error) {
+	return b.Client(clientID).Publish(ctx, frame)
+}
+
+// Counters returns the broker's counters; they are live.
+func (b *Broker) Counters() *actors.Counters { return b.sys.Counters() }
+
+// Logger returns the log that the broker writes to.
+func (b *Broker) Logger() *slog.Logger { return b.sys.Logger() }
+
+// Drain lets everybody go in order (P-23): new work is refused, every connection gets what there is for it, a goaway and 4002.
+// It returns nil when the last connection has ended, or ctx's error once the time is over, when those still there have been reset.
+// The broker stays up for reading until Close.
+func (b *Broker) Drain(ctx context.Context) error {
+	within := b.cfg.drainWithin(ctx)
+	b.registry.Drain(within)
+	err := b.handler.WaitConns(ctx)
+	if err != nil {
+		b.handler.CloseAll()
+	}
+	return err
+}
+
+// Close ends the broker at once: connections still open are closed with 1001, and no goroutine of it is left when it returns.
+// Further calls return what the first did.
+func (b *Broker) Close() error {
+	b.closeOnce.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		b.registry.Drain(0)
+		b.handler.CloseAll()
+		err := b.handler.WaitConns(ctx)
+		b.registry.Close()
+		b.closeErr = errors.Join(err, b.sys.Stop(ctx), b.store.Close())
+	})
+	return b.closeErr
+}

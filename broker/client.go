@@ -1,0 +1,90 @@
+package broker
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/restante/restante/protocol"
+	"github.com/restante/restante/registry"
+)
+
+// Client is a handle on one client of the broker, from within the process. It costs nothing to make and holds nothing: when
+// the client is reaped or deleted, the next call finds or makes its next life. It is safe for concurrent use.
+type Client struct {
+	b  *Broker
+	id string
+}
+
+// Client returns the handle of id (P-4). Nothing is created before it is used.
+func (b *Broker) Client(id string) *Client { return &Client{b, id} }
+
+// ID is the client_id.
+func (c *Client) ID() string { return c.id }
+
+// Publish appends frame to the client's outbox and returns when it is confirmed. frame is copied.
+func (c *Client) Publish(ctx context.Context, frame []byte) (protocol.Published, error) {
+	return c.PublishWith(ctx, PublishOptions{}, frame)
+}
+
+// PublishOptions say how to publish. The zero value is a plain publish.
+type PublishOptions struct {
+	// Key makes a repeat of the same frames with the same key a duplicate (P-18), 1 to 128 characters; "" for none.
+	Key string
+	// Wait is how far the frames must have come: protocol.StatusStored (also ""), StatusSent or StatusAcked. How long it
+	// waits is up to the context.
+	Wait string
+}
+
+// PublishWith appends frames, all or none, and returns when they have come as far as o says. When ctx ends first, the error is internal
+// and the frames may have been stored.
+func (c *Client) PublishWith(ctx context.Context, o PublishOptions, frames ...[]byte) (protocol.Published, error) {
+	if err := protocol.CheckClientID(c.id); err != nil {
+		return protocol.Published{}, err
+	}
+	if len(frames) == 0 {
+		return protocol.Published{}, protocol.Errorf(protocol.CodeBadRequest, "there is nothing to publish")
+	}
+	p := registry.Publish{Bodies: make([]protocol.Body, 0, len(frames)), Credential: inProcess, Key: o.Key, Wait: o.Wait}
+	for i, f := range frames {
+		b, err := protocol.ParseBody(f, c.b.cfg.MaxFrameBytes)
+		if err != nil {
+			e := *protocol.AsError(err)
+			if len(frames) > 1 {
+				e.Line = i + 1
+			}
+			return protocol.Published{}, &e
+		}
+		p.Bodies = append(p.Bodies, b)
+	}
+	return c.b.registry.Publish(ctx, c.id, p)
+}
+
+// inProcess is the credential of the embedding program's idempotency keys.
+const inProcess = "in-process"
+
+// Send appends frame to another client's outbox with "from" this client, and returns its receipt (P-18). Under id a repeat is stored
+// once; "" draws a new id.
+func (c *Client) Send(ctx context.Context, to, id string, frame []byte) (protocol.Receipt, error) {
+	for _, name := range []string{c.id, to} {
+		if err := protocol.CheckClientID(name); err != nil {
+			return protocol.Receipt{}, err
+		}
+	}
+	body, err := protocol.ParseBody(frame, c.b.cfg.MaxFrameBytes)
+	if err != nil {
+		return protocol.Receipt{}, err
+	}
+	if id == "" {
+		id = uuid.NewString()
+	}
+	return c.b.registry.Send(ctx, c.id, to, id, body)
+}
+
+// State describes the client; not_found where there is none.
+func (c *Client) State(ctx context.Context) (protocol.State, error) {
+	return c.b.registry.State(ctx, c.id)
+}
+
+// Delete closes the client's connections with 4504 and forgets it; not_found where there is none.
+func (c *Client) Delete(ctx context.Context) error { return c.b.registry.Delete(ctx, c.id) }

@@ -1,2 +1,0 @@
-// Package broker is the composition root and the embedding API.
-package broker

@@ -1,0 +1,294 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/restante/restante/actors"
+	"github.com/restante/restante/protocol"
+	"github.com/restante/restante/registry/session"
+	"github.com/restante/restante/registry/store"
+)
+
+// client is the client actor. Its turn is the only one that touches session, peers and timer: it is its outbox's only
+// writer. It is an actor of our own kind (actors.Mailbox), so that an idle one costs a few hundred bytes.
+type client struct {
+	actors.Mailbox
+	reg     *Registry
+	id      string
+	session session.Session
+	peers   *peers        // nil while nothing is attached
+	timer   time.Duration // the earliest deadline registered with the keepalive actor; 0 for none
+}
+
+// peers are the connections that the session knows, by generation; at most the limit of P-15.
+type peers struct {
+	slots []slot
+}
+
+type slot struct {
+	gen  uint64
+	peer Peer
+}
+
+var effects = sync.Pool{New: func() any { return new(session.Effects) }}
+
+// tell queues m and wakes the actor; false: this life is over.
+func (c *client) tell(m any) bool { return c.Tell(c, m) }
+
+// do is tell for goroutines at the edge, which may run the turn themselves.
+func (c *client) do(m any) bool { return c.Do(c, m) }
+
+// Receive handles one message: input to the session, effects out (actors.Owner).
+func (c *client) Receive(m any) {
+	fx := effects.Get().(*session.Effects)
+	before, frames, places := c.session.Held(), c.session.Frames(), c.session.Places()
+	c.input(c.reg.sys.Now(), m, fx)
+	c.obey(fx)
+	c.account(before, frames, places)
+	fx.Reset()
+	effects.Put(fx)
+}
+
+// input feeds m to the session.
+func (c *client) input(now time.Duration, m any, fx *session.Effects) {
+	s := &c.session
+	switch m := m.(type) {
+	case *publishMail:
+		s.Publish(now, m.in, fx)
+	case writtenMail:
+		s.Written(now, uint64(m), fx)
+	case *messageMail:
+		s.Message(now, m.gen, m.m, m.err, fx)
+		if p := c.peer(m.gen); p != nil {
+			p.Handled(1)
+		}
+	case *outcomeMail:
+		s.Outcome(now, m.gen, m.b, fx)
+	case pingMail:
+		s.PingDue(now, uint64(m), fx)
+	case *attachMail:
+		c.attach(now, m, fx)
+	case goneMail:
+		c.dropPeer(m.gen)
+		s.Gone(now, m.gen, m.left, fx)
+	case *readMail:
+		s.Read(now, m.in, fx)
+	case *ackMail:
+		s.AckBy(now, m.cursor, m.connectionID, m.to, fx)
+		m.to.state = c.state(true)
+	case *stateMail:
+		m.to.state = c.state(m.one)
+		m.to.answer(c, session.Reply{})
+	case *giveUpMail:
+		s.GiveUp(m.to, fx)
+	case touchMail:
+		s.Touch(now)
+	case tickMail:
+		c.timer = 0
+		s.Tick(now, fx)
+	case *judgeMail:
+		c.judge(now, m.round, fx)
+	case *deleteMail:
+		s.Delete(now, m.to, fx)
+	case drainMail:
+		s.Drain(now, m.d.by, m.d.retryMS(), fx)
+	case *confirmedMail:
+		s.Confirmed(now, m.token, m.err, errors.Is(m.err, store.ErrUnknown), fx)
+	case *answeredMail:
+		s.Answered(now, m.token, m.asOf, m.data, m.err, fx)
+	default:
+		c.foreign(now, m, fx)
+	}
+}
+
+// Failed follows a panic in Receive (actors.Owner): the outbox stays as confirmed, the connections are closed with 4003,
+// and whoever waited for the failed message is answered.
+func (c *client) Failed(m, _ any) {
+	fx := new(session.Effects)
+	before, frames, places := c.session.Held(), c.session.Frames(), c.session.Places()
+	c.session.Recover(c.reg.sys.Now(), fx)
+	c.obey(fx)
+	c.account(before, frames, places)
+	answerFailed(c, m)
+}
+
+// answerFailed answers the mail that the actor failed on, unless that has been done.
+func answerFailed(c *client, m any) {
+	failed := session.Reply{Err: protocol.Errorf(protocol.CodeInternal, "the client's actor failed on this call")}
+	switch m := m.(type) {
+	case *publishMail:
+		if to, ok := m.in.To.(sender); ok {
+			to.release(c.reg)
+			to.answer(c, failed)
+		}
+	case *readMail:
+		m.in.To.(*waiter).answer(c, failed)
+	case *ackMail:
+		m.to.answer(c, failed)
+	case *stateMail:
+		m.to.answer(c, failed)
+	case *deleteMail:
+		m.to.answer(c, failed)
+	case *attachMail:
+		m.peer.Refused(protocol.Piece{Body: protocol.EncodeError(failed.Err)}, protocol.CloseClientRestarted)
+	case *judgeMail:
+		m.round.judged(true, 0)
+	}
+}
+
+// attach gives the connection its Link before the session decides, so that the Link is there when the first batch is.
+func (c *client) attach(now time.Duration, m *attachMail, fx *session.Effects) {
+	if c.peers == nil {
+		c.peers = &peers{}
+	}
+	c.peers.slots = append(c.peers.slots, slot{m.in.Gen, m.peer})
+	m.in.ClientID = c.id
+	m.peer.Attached(&Link{c, m.in.Gen})
+	c.session.Attach(now, m.in, fx)
+}
+
+// obey carries out what the session asks for, in the order of architecture's seam.
+func (c *client) obey(fx *session.Effects) {
+	for i := 0; i < len(fx.Commits); i++ { // a commit that is confirmed at once may bring about more
+		c.commit(fx.Commits[i], fx)
+	}
+	for _, a := range fx.Asks {
+		c.ask(a)
+	}
+	for _, w := range fx.Writes {
+		if p := c.peer(w.Gen); p != nil {
+			p.Write(w.Batch)
+		}
+	}
+	for _, p := range fx.Pauses {
+		if peer := c.peer(p.Gen); peer != nil {
+			peer.Pause(p.Stop)
+		}
+	}
+	for _, f := range fx.Forwards {
+		c.forward(f)
+	}
+	for _, to := range fx.Settled {
+		to.(sender).release(c.reg)
+	}
+	for _, r := range fx.Replies {
+		if to, ok := r.To.(sender); ok {
+			to.release(c.reg)
+			to.answer(c, r)
+		}
+	}
+	for _, x := range fx.Closes {
+		if p := c.peer(x.Gen); p != nil {
+			p.Close(x.Code)
+			c.dropPeer(x.Gen)
+		}
+	}
+	for i := range fx.Events {
+		c.reg.count(&fx.Events[i])
+	}
+	if fx.Next > 0 && (c.timer == 0 || fx.Next < c.timer) {
+		c.timer = fx.Next
+		c.reg.sys.At(c, fx.Next)
+	}
+	if fx.Retire {
+		c.end()
+	}
+}
+
+// end closes this life, or begins the next where mail has come meanwhile.
+func (c *client) end() {
+	fx := new(session.Effects)
+	next := c.session.Ended(fx)
+	c.obey(fx)
+	if !next && c.reg.retire(c) {
+		c.session = session.Session{} // nothing of this life counts any more
+		c.reg.sys.Closed(Address, c.id)
+		return
+	}
+	fx.Reset()
+	c.session.Reborn(c.reg.sys.Now(), fx)
+	c.reg.counters.ClientsCreated.Add(1)
+	c.obey(fx)
+}
+
+// commit gives one update to the store.
+func (c *client) commit(k session.Commit, fx *session.Effects) {
+	u := store.Update{
+		Token: k.Token, EpochBits: c.session.Epoch().Bits, First: k.First, Floor: k.Floor, Acked: k.Acked, Delete: k.Delete,
+	}
+	var few [4]protocol.Body
+	if k.First > 0 {
+		u.Bodies = c.session.Appended(few[:0], k.First, k.Last)
+	}
+	if k.Record != nil {
+		u.Record = &store.Record{Key: *k.Record, Sum: k.Sum}
+	}
+	if now, err := c.reg.store.Commit(c, &u); now {
+		c.session.Confirmed(c.reg.sys.Now(), k.Token, err, errors.Is(err, store.ErrUnknown), fx)
+	}
+}
+
+// ask calls the snapshot provider on a goroutine of its own.
+func (c *client) ask(a session.Ask) {
+	c.reg.sys.Go(func() {
+		ctx, cancel := context.WithTimeout(c.reg.base, c.reg.cfg.Session.SnapshotTimeout)
+		defer cancel()
+		m := &answeredMail{token: a.Token}
+		defer func() {
+			if p := recover(); p != nil {
+				m.err = fmt.Errorf("it panicked: %v", p)
+				c.reg.counters.Panics.Add(1)
+				c.reg.sys.Logger().Error("snapshot provider panicked", "client_id", c.id, "panic", p)
+			}
+			c.tell(m)
+		}()
+		m.asOf, m.data, m.err = c.reg.cfg.Snapshot(ctx, c.id, a.Floor, a.Head)
+	})
+}
+
+func (c *client) peer(gen uint64) Peer {
+	if c.peers != nil {
+		for i := range c.peers.slots {
+			if c.peers.slots[i].gen == gen {
+				return c.peers.slots[i].peer
+			}
+		}
+	}
+	return nil
+}
+
+func (c *client) dropPeer(gen uint64) {
+	if c.peers == nil {
+		return
+	}
+	for i := range c.peers.slots {
+		if c.peers.slots[i].gen == gen {
+			last := len(c.peers.slots) - 1
+			c.peers.slots[i] = c.peers.slots[last]
+			c.peers.slots[last] = slot{}
+			c.peers.slots = c.peers.slots[:last]
+			break
+		}
+	}
+	if len(c.peers.slots) == 0 {
+		c.peers = nil
+	}
+}
+
+// state describes the client, as the HTTP table has it.
+func (c *client) state(one bool) protocol.State {
+	st := c.session.State(one)
+	st.ClientID = c.id
+	st.LastSeen = c.reg.started.Add(c.session.LastActive()).UTC().Format(time.RFC3339Nano)
+	return st
+}
+
+// ClientID names the owner to the store.
+func (c *client) ClientID() string { return c.id }
+
+// Confirmed brings the store's late word on a commit.
+func (c *client) Confirmed(token uint64, err error) { c.tell(&confirmedMail{token, err}) }

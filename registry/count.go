@@ -1,0 +1,91 @@
+package registry
+
+import (
+	"math/rand/v2"
+
+	"github.com/restante/restante/actors"
+	"github.com/restante/restante/protocol"
+	"github.com/restante/restante/registry/session"
+)
+
+// retryMS draws one client's delay in milliseconds (P-23).
+func (d *draining) retryMS() int64 { return rand.Int64N(d.over.Milliseconds() + 1) }
+
+// account moves the gauges by what one input has changed.
+func (c *client) account(held int64, frames uint64, places int) {
+	n := c.reg.counters
+	if d := c.session.Held() - held; d != 0 {
+		n.OutboxBytes.Add(d)
+	}
+	if d := int64(c.session.Frames()) - int64(frames); d != 0 {
+		n.OutboxFrames.Add(d)
+	}
+	if d := c.session.Places() - places; d != 0 {
+		n.Places.Add(int64(d))
+	}
+}
+
+// count adds one event of a session to the counters.
+func (r *Registry) count(e *session.Event) {
+	n, by := r.counters, int64(e.N)
+	switch e.Kind {
+	case session.EventPublished:
+		n.Published.Add(by)
+		n.PublishedBytes.Add(e.Bytes)
+	case session.EventPrunedAcked:
+		n.Pruned[actors.PrunedAcked].Add(by)
+	case session.EventPrunedCount:
+		n.Pruned[actors.PrunedCount].Add(by)
+	case session.EventPrunedBytes:
+		n.Pruned[actors.PrunedBytes].Add(by)
+	case session.EventPrunedAge:
+		n.Pruned[actors.PrunedAge].Add(by)
+	case session.EventPrunedReaped:
+		n.Pruned[actors.PrunedReaped].Add(by)
+	case session.EventPrunedDeleted:
+		n.Pruned[actors.PrunedDeleted].Add(by)
+	case session.EventAck:
+		n.Acks.Add(by)
+	case session.EventDuplicate:
+		n.Duplicates.Add(by)
+	case session.EventAttach:
+		n.Attach[attachKind(e)].Add(by)
+	case session.EventStale:
+		n.Dropped[actors.DropStale].Add(by)
+	case session.EventPingPending:
+		n.Dropped[actors.DropPing].Add(by)
+	case session.EventRecordPushed:
+		n.Dropped[actors.DropRecord].Add(by)
+	case session.EventPlacePushed:
+		n.Dropped[actors.DropPlace].Add(by)
+	case session.EventCommitFailed:
+		n.CommitsFailed.Add(by)
+		n.Dropped[actors.DropFailed].Add(by)
+	case session.EventRefused:
+		n.Refused.Add(string(e.Code))
+	case session.EventUnsent:
+		n.Dropped[actors.DropUnsent].Add(by)
+	case session.EventReaped:
+		n.ClientsReaped.Add(by)
+	case session.EventDeleted:
+		n.ClientsDeleted.Add(by)
+	case session.EventRestarted:
+		n.ClientsRestarted.Add(by)
+	}
+}
+
+func attachKind(e *session.Event) actors.AttachKind {
+	switch {
+	case e.Resume == protocol.ResumeFresh:
+		return actors.AttachFresh
+	case e.Resume == protocol.ResumeUpToDate:
+		return actors.AttachUpToDate
+	case e.Resume == protocol.ResumeReplay:
+		return actors.AttachReplay
+	case e.Reason == protocol.ReasonEpoch:
+		return actors.AttachTooOldEpoch
+	case e.Reason == protocol.ReasonAhead:
+		return actors.AttachTooOldAhead
+	}
+	return actors.AttachTooOldPruned
+}

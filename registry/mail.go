@@ -1,0 +1,127 @@
+package registry
+
+import (
+	"time"
+
+	"github.com/restante/restante/protocol"
+	"github.com/restante/restante/registry/session"
+)
+
+// What a client actor is told. Mail that asks for an answer carries who is answered.
+type (
+	attachMail struct {
+		peer Peer
+		in   session.Attach
+	}
+	messageMail struct {
+		gen uint64
+		m   protocol.Message
+		err *protocol.Error
+	}
+	pingMail    uint64 // the connection's generation
+	writtenMail uint64
+	goneMail    struct {
+		gen  uint64
+		left bool
+	}
+	// outcomeMail answers a send of connection gen.
+	outcomeMail struct {
+		gen uint64
+		b   protocol.Body
+	}
+	publishMail struct{ in session.Publish }
+	readMail    struct{ in session.Read }
+	ackMail     struct {
+		to           *waiter
+		cursor       protocol.Cursor
+		connectionID string
+	}
+	stateMail struct {
+		to  *waiter
+		one bool
+	}
+	deleteMail struct{ to *waiter }
+	touchMail  struct{}
+	// giveUpMail: the waiter's time is over.
+	giveUpMail    struct{ to *waiter }
+	tickMail      struct{}
+	judgeMail     struct{ round *round }
+	drainMail     struct{ d *draining }
+	confirmedMail struct {
+		token uint64
+		err   error
+	}
+	answeredMail struct {
+		token, asOf uint64
+		data        []byte
+		err         error
+	}
+)
+
+// sender is whoever is answered about a publish: a waiting caller or another client's connection.
+type sender interface {
+	// answer is called once, from the client's turn, and must not block.
+	answer(c *client, r session.Reply)
+	// release gives back what the publish had in flight, the first time it is called.
+	release(r *Registry)
+}
+
+// inFlight is what a publisher has in flight, in bytes; changed only in the turn of the client that it went to.
+type inFlight int64
+
+func (n *inFlight) release(r *Registry) {
+	r.counters.InFlightBytes.Add(-int64(*n))
+	*n = 0
+}
+
+// waiter is a caller that waits on its own goroutine for exactly one answer.
+type waiter struct {
+	inFlight
+	ch       chan session.Reply
+	state    protocol.State // filled before the answer to a stateMail or ackMail
+	answered bool           // belongs to the client's turn
+}
+
+func newWaiter() *waiter { return &waiter{ch: make(chan session.Reply, 1)} }
+
+func (w *waiter) answer(c *client, r session.Reply) {
+	if w.answered {
+		return
+	}
+	w.answered = true
+	w.ch <- r // has room: it is the only one
+}
+
+// sendBack is a send of another client's connection; its answer is a receipt or an error for that connection (P-18).
+type sendBack struct {
+	inFlight
+	from     *client
+	gen      uint64
+	id       string
+	answered bool
+}
+
+func (s *sendBack) answer(c *client, r session.Reply) {
+	if s.answered {
+		return
+	}
+	s.answered = true
+	s.from.tell(&outcomeMail{s.gen, sendAnswer(s.id, r)})
+}
+
+// sendAnswer is a send's receipt, or its error with the id.
+func sendAnswer(id string, r session.Reply) protocol.Body {
+	if r.Err != nil {
+		e := *r.Err
+		e.ID = id
+		return protocol.EncodeError(&e)
+	}
+	status := protocol.StatusStored
+	if r.Stored.Duplicate {
+		status = protocol.StatusDuplicate
+	}
+	return protocol.EncodeReceipt(protocol.Receipt{ID: id, Status: status, Epoch: r.Stored.Epoch.String(), Seq: r.Stored.Last})
+}
+
+// Due is the keepalive actor's call (actors.Timed).
+func (c *client) Due(time.Duration) { c.tell(tickMail{}) }

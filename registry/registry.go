@@ -1,0 +1,186 @@
+// Package registry is the client actors and the map that finds them: client_id → actor, sharded; creating, reaping,
+// deleting. A client actor is a thin shell round a session: it owns the session's time, store, connections and waiters.
+package registry
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"hash/maphash"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/restante/restante/actors"
+	"github.com/restante/restante/protocol"
+	"github.com/restante/restante/registry/session"
+	"github.com/restante/restante/registry/store"
+)
+
+// Config is what a Registry is made with. Defaults were filled in by the broker; a bound of zero or less is off.
+type Config struct {
+	// Session is shared by all clients. NewEpoch may be nil: the registry's own is used.
+	Session session.Config
+	// MaxClients, MaxTotalBytes and MaxInFlightBytes answer overloaded when they are reached (P-29).
+	MaxClients                      int64
+	MaxTotalBytes, MaxInFlightBytes int64
+	// Snapshot is the provider of P-9; nil for none. It runs on a goroutine of its own, one at a time per client, and its ctx
+	// ends after Session.SnapshotTimeout.
+	Snapshot func(ctx context.Context, clientID string, floor, head uint64) (asOf uint64, data []byte, err error)
+	// Sweep answers POST /v1/janitor/sweep; the janitor's.
+	Sweep func(ctx context.Context) (protocol.Sweep, error)
+}
+
+// shardCount spreads the locks; a lock is held for a map look-up only.
+const shardCount = 64
+
+// Registry finds and makes client actors. It is safe for concurrent use. Errors of its methods are *protocol.Error.
+type Registry struct {
+	cfg      Config
+	sys      *actors.System
+	store    store.Store
+	counters *actors.Counters
+	started  time.Time // the wall clock at sys.Now() == 0
+
+	seed   maphash.Seed
+	shards [shardCount]shard
+	gens   atomic.Uint64 // the last generation given to a connection
+
+	draining atomic.Pointer[draining]
+	base     context.Context // ends with Close
+	cancel   context.CancelFunc
+}
+
+type shard struct {
+	mu      sync.Mutex
+	clients map[string]*client
+}
+
+// draining is what a client that is met at the door while the broker drains is told (P-23).
+type draining struct {
+	by   time.Duration
+	over time.Duration // the herd is to come back spread over this
+}
+
+// New makes a Registry that keeps its clients' frames in st. Close ends it; sys and st stay the caller's.
+func New(sys *actors.System, st store.Store, cfg Config) *Registry {
+	r := &Registry{
+		cfg: cfg, sys: sys, store: st, counters: sys.Counters(), seed: maphash.MakeSeed(),
+		started: time.Now().Add(-sys.Now()),
+	}
+	if r.cfg.Session.NewEpoch == nil {
+		r.cfg.Session.NewEpoch = r.newEpoch
+	}
+	r.cfg.Session.Snapshots = cfg.Snapshot != nil
+	for i := range r.shards {
+		r.shards[i].clients = map[string]*client{}
+	}
+	r.base, r.cancel = context.WithCancel(context.Background())
+	sys.Resolve(Address, r.resolve)
+	return r
+}
+
+// Close gives up the provider calls under way. It is called after the last connection has ended.
+func (r *Registry) Close() { r.cancel() }
+
+// newEpoch draws 64 random bits; crypto/rand does not fail.
+func (r *Registry) newEpoch() session.Epoch {
+	var b [8]byte
+	_, _ = rand.Read(b[:])
+	return session.Epoch{Bits: binary.BigEndian.Uint64(b[:]), Gen: r.store.Generation()}
+}
+
+func (r *Registry) shard(id string) *shard {
+	return &r.shards[maphash.String(r.seed, id)%shardCount]
+}
+
+// look returns the actor of id, or nil.
+func (r *Registry) look(id string) *client {
+	sh := r.shard(id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return sh.clients[id]
+}
+
+// find returns the actor of id, making it where there is none (P-29).
+func (r *Registry) find(id string) (*client, *protocol.Error) {
+	sh := r.shard(id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if c := sh.clients[id]; c != nil {
+		return c, nil
+	}
+	if d := r.draining.Load(); d != nil {
+		return nil, drainingError()
+	}
+	if most := r.cfg.MaxClients; most > 0 && r.counters.Clients.Load() >= most {
+		r.counters.Refused.Add(string(protocol.CodeOverloaded))
+		return nil, overloaded("the broker has as many clients as it may have")
+	}
+	// The name is often part of a request's memory; the client outlives that.
+	c := &client{reg: r, id: strings.Clone(id), session: session.New(&r.cfg.Session, r.sys.Now())}
+	sh.clients[c.id] = c
+	r.counters.Clients.Add(1)
+	r.counters.ClientsCreated.Add(1)
+	return c, nil
+}
+
+// tell passes m to the actor of id, in this life or the next, making it where there is none; post says how. It returns the actor that took it.
+func (r *Registry) tell(id string, post func(*client, any) bool, m any) (*client, *protocol.Error) {
+	for {
+		c, err := r.find(id)
+		if err != nil {
+			return nil, err
+		}
+		if post(c, m) {
+			return c, nil
+		}
+	}
+}
+
+// tellKnown is tell for what makes no client.
+func (r *Registry) tellKnown(id string, post func(*client, any) bool, m any) (*client, *protocol.Error) {
+	for {
+		c := r.look(id)
+		if c == nil {
+			return nil, protocol.Errorf(protocol.CodeNotFound, "there is no client %q", id)
+		}
+		if post(c, m) {
+			return c, nil
+		}
+	}
+}
+
+// retire ends c's actor if no mail has come meanwhile: mailbox and map change under the shard's lock, so that whoever
+// finds the mailbox closed finds the map without it, and makes the next life (P-28).
+func (r *Registry) retire(c *client) bool {
+	sh := r.shard(c.id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if !c.CloseIfEmpty() {
+		return false
+	}
+	delete(sh.clients, c.id)
+	r.counters.Clients.Add(-1)
+	return true
+}
+
+// all returns the actors of one shard as they are now.
+func (sh *shard) all() []*client {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	all := make([]*client, 0, len(sh.clients))
+	for _, c := range sh.clients {
+		all = append(all, c)
+	}
+	return all
+}
+
+func overloaded(why string) *protocol.Error {
+	return &protocol.Error{Code: protocol.CodeOverloaded, Message: why, RetryAfterMS: 1000}
+}
+
+func drainingError() *protocol.Error {
+	return &protocol.Error{Code: protocol.CodeDraining, Message: "the broker is draining; come back to the next one", RetryAfterMS: 1000}
+}

@@ -1,0 +1,82 @@
+package registry
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/restante/restante/protocol"
+	"github.com/restante/restante/registry/session"
+)
+
+// Shards is the number of parts that a sweep comes in (janitor.Sweeper).
+func (r *Registry) Shards() int { return shardCount }
+
+// SweepShard judges every client of shard i in its own turn, and calls done once all have answered. It does not block:
+// one goroutine goes round the shard, so that a sweep takes one core at the most.
+func (r *Registry) SweepShard(i int, done func(protocol.Sweep)) {
+	r.sys.Go(func() {
+		all := r.shards[i].all()
+		rd := &round{done: done}
+		rd.left.Store(int64(len(all)) + 1)
+		for _, c := range all {
+			if !c.do(&judgeMail{rd}) {
+				rd.end() // gone meanwhile
+			}
+		}
+		rd.end()
+	})
+}
+
+// round is one shard's part of a sweep.
+type round struct {
+	left, reaped, kept, pruned atomic.Int64
+	done                       func(protocol.Sweep)
+}
+
+func (rd *round) judged(kept bool, pruned int) {
+	if kept {
+		rd.kept.Add(1)
+	} else {
+		rd.reaped.Add(1)
+	}
+	rd.pruned.Add(int64(pruned))
+	rd.end()
+}
+
+func (rd *round) end() {
+	if rd.left.Add(-1) == 0 {
+		reaped, kept := int(rd.reaped.Load()), int(rd.kept.Load())
+		rd.done(protocol.Sweep{Reaped: reaped, Kept: kept, Pruned: int(rd.pruned.Load()), Clients: reaped + kept})
+	}
+}
+
+// judge asks the session whether the client may stay (P-28).
+func (c *client) judge(now time.Duration, rd *round, fx *session.Effects) {
+	kept := c.session.Judge(now, fx)
+	pruned := 0
+	for _, e := range fx.Events {
+		if e.Kind == session.EventPrunedAge {
+			pruned += e.N
+		}
+	}
+	rd.judged(kept, pruned)
+}
+
+// Drain begins the end (P-23): new work is refused with draining, every connection gets what there is for it, then goaway and
+// 4002, at the latest after within. It does not wait: the connections' own room knows when they are gone.
+func (r *Registry) Drain(within time.Duration) {
+	d := &draining{by: r.sys.Now() + within}
+	// A queue, not a herd: five milliseconds for each connection to come back in, at least a second in all.
+	d.over = min(max(time.Second, time.Duration(r.counters.Connections.Load())*5*time.Millisecond), protocol.MaxGoaway)
+	if !r.draining.CompareAndSwap(nil, d) {
+		return
+	}
+	for i := range r.shards {
+		for _, c := range r.shards[i].all() {
+			c.do(drainMail{d})
+		}
+	}
+}
+
+// Draining reports whether Drain was called.
+func (r *Registry) Draining() bool { return r.draining.Load() != nil }
