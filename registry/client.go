@@ -34,7 +34,27 @@ type slot struct {
 	peer Peer
 }
 
-var effects = sync.Pool{New: func() any { return new(session.Effects) }}
+// turn is what handling one message needs besides the client; it is reused.
+type turn struct {
+	fx     session.Effects
+	update store.Update
+	bodies []protocol.Body
+}
+
+var turns = sync.Pool{New: func() any { return new(turn) }}
+
+// keepBodies is how many bodies' places a reused turn keeps.
+const keepBodies = 64
+
+// reset lets go of all that the turn pointed at.
+func (t *turn) reset() {
+	t.fx.Reset()
+	t.update = store.Update{}
+	clear(t.bodies)
+	if t.bodies = t.bodies[:0]; cap(t.bodies) > keepBodies {
+		t.bodies = nil
+	}
+}
 
 // tell queues m and wakes the actor; false: this life is over.
 func (c *client) tell(m any) bool { return c.Tell(c, m) }
@@ -44,13 +64,13 @@ func (c *client) do(m any) bool { return c.Do(c, m) }
 
 // Receive handles one message: input to the session, effects out (actors.Owner).
 func (c *client) Receive(m any) {
-	fx := effects.Get().(*session.Effects)
+	t := turns.Get().(*turn)
 	before, frames, places := c.session.Held(), c.session.Frames(), c.session.Places()
-	c.input(c.reg.sys.Now(), m, fx)
-	c.obey(fx)
+	c.input(c.reg.sys.Now(), m, &t.fx)
+	c.obey(t)
 	c.account(before, frames, places)
-	fx.Reset()
-	effects.Put(fx)
+	t.reset()
+	turns.Put(t)
 }
 
 // input feeds m to the session.
@@ -108,10 +128,10 @@ func (c *client) input(now time.Duration, m any, fx *session.Effects) {
 // Failed follows a panic in Receive (actors.Owner): the outbox stays as confirmed, the connections are closed with 4003,
 // and whoever waited for the failed message is answered.
 func (c *client) Failed(m, _ any) {
-	fx := new(session.Effects)
+	t := new(turn) // not of the pool: the failed one may be half used
 	before, frames, places := c.session.Held(), c.session.Frames(), c.session.Places()
-	c.session.Recover(c.reg.sys.Now(), fx)
-	c.obey(fx)
+	c.session.Recover(c.reg.sys.Now(), &t.fx)
+	c.obey(t)
 	c.account(before, frames, places)
 	answerFailed(c, m)
 }
@@ -152,9 +172,10 @@ func (c *client) attach(now time.Duration, m *attachMail, fx *session.Effects) {
 }
 
 // obey carries out what the session asks for, in the order of architecture's seam.
-func (c *client) obey(fx *session.Effects) {
+func (c *client) obey(t *turn) {
+	fx := &t.fx
 	for i := 0; i < len(fx.Commits); i++ { // a commit that is confirmed at once may bring about more
-		c.commit(fx.Commits[i], fx)
+		c.commit(fx.Commits[i], t)
 	}
 	for _, a := range fx.Asks {
 		c.ask(a)
@@ -201,34 +222,35 @@ func (c *client) obey(fx *session.Effects) {
 
 // end closes this life, or begins the next where mail has come meanwhile.
 func (c *client) end() {
-	fx := new(session.Effects)
-	next := c.session.Ended(fx)
-	c.obey(fx)
+	t := new(turn)
+	next := c.session.Ended(&t.fx)
+	c.obey(t)
 	if !next && c.reg.retire(c) {
 		c.session = session.Session{} // nothing of this life counts any more
 		c.reg.sys.Closed(Address, c.id)
 		return
 	}
-	fx.Reset()
-	c.session.Reborn(c.reg.sys.Now(), fx)
+	t.reset()
+	c.session.Reborn(c.reg.sys.Now(), &t.fx)
 	c.reg.counters.ClientsCreated.Add(1)
-	c.obey(fx)
+	c.obey(t)
 }
 
 // commit gives one update to the store.
-func (c *client) commit(k session.Commit, fx *session.Effects) {
-	u := store.Update{
+func (c *client) commit(k session.Commit, t *turn) {
+	u := &t.update
+	*u = store.Update{
 		Token: k.Token, EpochBits: c.session.Epoch().Bits, First: k.First, Floor: k.Floor, Acked: k.Acked, Delete: k.Delete,
 	}
-	var few [4]protocol.Body
 	if k.First > 0 {
-		u.Bodies = c.session.Appended(few[:0], k.First, k.Last)
+		t.bodies = c.session.Appended(t.bodies[:0], k.First, k.Last)
+		u.Bodies = t.bodies
 	}
 	if k.Record != nil {
 		u.Record = &store.Record{Key: *k.Record, Sum: k.Sum}
 	}
-	if now, err := c.reg.store.Commit(c, &u); now {
-		c.session.Confirmed(c.reg.sys.Now(), k.Token, err, errors.Is(err, store.ErrUnknown), fx)
+	if now, err := c.reg.store.Commit(c, u); now {
+		c.session.Confirmed(c.reg.sys.Now(), k.Token, err, errors.Is(err, store.ErrUnknown), &t.fx)
 	}
 }
 

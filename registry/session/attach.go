@@ -64,7 +64,7 @@ const (
 // Attach begins an attachment: bounds first, then the decision of P-7, then hello. A takeover or the limit of P-15 ends others.
 func (s *Session) Attach(now time.Duration, in Attach, fx *Effects) {
 	defer s.settle(fx)
-	x := s.more()
+	x := s.more(fx)
 	if x.ending != nil {
 		x.ending.attaches = append(x.ending.attaches, in) // for the next life (P-28)
 		fx.Pauses = append(fx.Pauses, Pause{in.Gen, true})

@@ -22,6 +22,8 @@ type Effects struct {
 	Retire bool
 	// Next is the earliest time at which Tick is wanted; 0 for never.
 	Next time.Duration
+
+	spare *extra // what a session has let go, for the next one that needs it
 }
 
 // Reset empties fx for the next input and lets go of all that it pointed at.
@@ -34,6 +36,7 @@ func (fx *Effects) Reset() {
 	*fx = Effects{
 		Commits: fx.Commits[:0], Asks: fx.Asks[:0], Writes: fx.Writes[:0], Pauses: fx.Pauses[:0],
 		Forwards: fx.Forwards[:0], Settled: fx.Settled[:0], Replies: fx.Replies[:0], Closes: fx.Closes[:0], Events: fx.Events[:0],
+		spare: fx.spare,
 	}
 }
 

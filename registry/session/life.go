@@ -36,7 +36,7 @@ func (s *Session) Judge(now time.Duration, fx *Effects) (kept bool) {
 	if busy || s.cfg.ClientTTL <= 0 || now-s.active < s.cfg.ClientTTL {
 		return true
 	}
-	s.more().ending = &ending{event: EventReaped}
+	s.more(fx).ending = &ending{event: EventReaped}
 	s.endIfIdle(now, fx)
 	return false
 }
@@ -44,7 +44,7 @@ func (s *Session) Judge(now time.Duration, fx *Effects) (kept bool) {
 // Delete closes the client's connections with 4504 and ends its life; to is answered when that is confirmed.
 func (s *Session) Delete(now time.Duration, to any, fx *Effects) {
 	defer s.settle(fx)
-	x := s.more()
+	x := s.more(fx)
 	if x.ending != nil {
 		fx.fail(to, protocol.Errorf(protocol.CodeConflict, "the client is being deleted already"))
 		return
@@ -126,7 +126,7 @@ func (s *Session) Reborn(now time.Duration, fx *Effects) {
 // with 4002, at the latest by the time (P-23). Waits and long-polls are answered as they stand; new work is refused.
 func (s *Session) Drain(now, by time.Duration, retryMS int64, fx *Effects) {
 	defer s.settle(fx)
-	x := s.more()
+	x := s.more(fx)
 	if x.drain != nil {
 		return
 	}

@@ -78,7 +78,7 @@ func (s *Session) Publish(now time.Duration, p Publish, fx *Effects) {
 	}
 	c.First = c.Last - uint64(len(p.Bodies)) + 1
 	c.Record, c.Sum = p.Record, p.Sum
-	x = s.more()
+	x = s.more(fx)
 	if p.Record != nil {
 		fx.event(EventRecordPushed, x.remember(s.cfg, now, *p.Record, record{sum: p.Sum, first: c.First, last: c.Last, at: now}))
 	}
@@ -124,6 +124,9 @@ func (s *Session) Confirmed(now time.Duration, token uint64, err error, unknown 
 	defer s.settle(fx)
 	x := s.x
 	if x == nil || len(x.pending) == 0 || x.pending[0].token != token {
+		if x != nil && x.owed > 0 {
+			x.owed--
+		}
 		// The word on an update that had been given up behind a failed one. Had the store kept it, its seq may have been given
 		// out again: the numbering cannot be trusted any more.
 		if err == nil || unknown {
@@ -133,6 +136,7 @@ func (s *Session) Confirmed(now time.Duration, token uint64, err error, unknown 
 	}
 	if err != nil {
 		s.failAppends(now, protocol.AsError(err), fx)
+		x.owed-- // this one has come
 		if unknown {
 			s.newEpoch(now, fx)
 		}
@@ -140,9 +144,9 @@ func (s *Session) Confirmed(now time.Duration, token uint64, err error, unknown 
 		return
 	}
 	p := x.pending[0]
-	if x.pending = append(x.pending[:0], x.pending[1:]...); len(x.pending) == 0 {
-		x.pending = nil
-	}
+	rest := append(x.pending[:0], x.pending[1:]...)
+	x.pending[len(rest)] = pending{}
+	x.pending = rest
 	if p.deletes {
 		fx.Retire = true
 		return
@@ -174,6 +178,7 @@ func (s *Session) confirm(now time.Duration, p pending, fx *Effects) {
 func (s *Session) failAppends(now time.Duration, e *protocol.Error, fx *Effects) {
 	x := s.x
 	fx.event(EventCommitFailed, len(x.pending))
+	x.owed += len(x.pending)
 	for _, p := range x.pending {
 		fx.fail(p.to, e)
 		for _, f := range p.followers {

@@ -49,7 +49,7 @@ func (s *Session) Read(now time.Duration, in Read, fx *Effects) {
 		}
 		r.awaiting, r.snapshotBy = true, now+s.cfg.SnapshotTimeout
 	}
-	x := s.more()
+	x := s.more(fx)
 	x.reads = append(x.reads, r)
 	if r.awaiting {
 		s.askSnapshot(fx)

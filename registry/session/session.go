@@ -72,6 +72,7 @@ type extra struct {
 	places   []place
 	pending  []pending // appends that the store has not confirmed yet, oldest first
 	token    uint64    // the last token given to a commit
+	owed     int       // words that the store still owes on updates that were given up behind a failed one
 	waits    []wait    // publishers that wait for sent or acked
 	reads    []read    // long-polls, and reads that wait for a snapshot
 	records  *records
@@ -92,9 +93,12 @@ func (s *Session) Epoch() Epoch { return s.epoch }
 // Busy reports whether anything is attached, pending, waiting or held: whether the client is more than its retained frames.
 func (s *Session) Busy() bool { return s.x != nil }
 
-func (s *Session) more() *extra {
+// more returns x, made where there is none: of what an earlier settle let go, if fx has it, so that a publish allocates none.
+func (s *Session) more(fx *Effects) *extra {
 	if s.x == nil {
-		s.x = &extra{}
+		if s.x, fx.spare = fx.spare, nil; s.x == nil {
+			s.x = &extra{}
+		}
 	}
 	return s.x
 }
@@ -107,8 +111,15 @@ func (s *Session) settle(fx *Effects) {
 		return
 	}
 	if len(x.attached)+len(x.places)+len(x.pending)+len(x.waits)+len(x.reads) == 0 &&
-		x.records.empty() && x.ask == 0 && x.ending == nil && x.drain == nil {
-		s.x = nil
+		x.owed == 0 && x.records.empty() && x.ask == 0 && x.ending == nil && x.drain == nil {
+		spare := x.pending[:0]
+		if cap(spare) > 16 {
+			spare = nil
+		}
+		*x = extra{pending: spare}
+		s.x, fx.spare = nil, x
+		fx.Next = 0
+		return
 	}
 	fx.Next = x.deadline()
 }

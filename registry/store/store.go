@@ -54,7 +54,8 @@ type Record struct {
 type Store interface {
 	// Generation goes into every epoch; it changes when the store cannot vouch for what an earlier process confirmed.
 	Generation() uint32
-	// Commit applies u. With now set, err is its outcome, else Confirmed brings it. u is the caller's again when Commit returns; Bodies' elements are kept.
+	// Commit applies u. With now set, err is its outcome, else Confirmed brings it. u and u.Bodies are the caller's again when
+	// Commit returns; the bodies themselves are kept.
 	Commit(o Owner, u *Update) (now bool, err error)
 	// Close ends the store once every commit under way is answered.
 	Close() error
