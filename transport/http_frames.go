@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"bytes"
 	"errors"
 	"net/http"
 	"time"
@@ -64,7 +63,7 @@ func (c *call) frames() ([]protocol.Body, error) {
 		if err != nil {
 			return nil, err
 		}
-		b, err := protocol.ParseBody(bytes.Trim(src, " \t\r\n"), most)
+		b, err := protocol.ParseBody(src, most)
 		if err != nil {
 			return nil, err
 		}

@@ -14,7 +14,7 @@ func (h *Handler) healthz(*call) (answer, error) {
 }
 
 // readyz is GET /readyz: 200, or 503 with the reason, whatever status the reason's code has elsewhere.
-func (h *Handler) readyz(*call) (answer, error) {
+func (h *Handler) readyz(c *call) (answer, error) {
 	err := h.reg.Ready()
 	if err == nil {
 		return answer{status: http.StatusOK, contentType: "text/plain; charset=utf-8", body: []byte("ready")}, nil
@@ -24,7 +24,10 @@ func (h *Handler) readyz(*call) (answer, error) {
 		h.log.Warn("not ready", "err", err)
 		e = protocol.Errorf(protocol.CodeOverloaded, "not ready; the server's log says more")
 	}
-	return answer{}, &statusError{err: e, status: http.StatusServiceUnavailable}
+	// Not an error to dispatch: a probe that finds us draining has been answered, not refused, and is not counted so.
+	p := &statusError{err: e, status: http.StatusServiceUnavailable}
+	problemHeaders(c.w.Header(), p)
+	return answer{status: p.status, contentType: typeProblem, body: encodeProblem(p)}, nil
 }
 
 // serveMetrics is GET /metrics. It asks for the metrics right like any other call: where the operator has no Authorize,

@@ -10,6 +10,8 @@ import (
 	"github.com/restante/restante/protocol"
 )
 
+const typeProblem = "application/problem+json"
+
 // defaultRetryAfter is how many seconds a 429 or 503 asks its caller to stay away where the error itself says nothing.
 const defaultRetryAfter = 2
 
@@ -56,7 +58,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	h.sys.Counters().Refused.Add(string(e.Code))
 	problemHeaders(w.Header(), se)
-	h.write(w, answer{status: se.status, contentType: "application/problem+json", body: encodeProblem(se)})
+	h.write(w, answer{status: se.status, contentType: typeProblem, body: encodeProblem(se)})
 }
 
 // problemHeaders sets what a status is to carry by RFC 9110, and Retry-After by P-29.
