@@ -1,0 +1,61 @@
+package main
+
+import (
+	"time"
+
+	"github.com/restante/restante/broker"
+)
+
+// limitFlags are the broker's bounds and times. The word "off" takes one away; 0 means the default.
+type limitFlags struct {
+	MaxFrames      count    `group:"outbox" default:"10000" help:"Frames that one client's outbox retains."`
+	MaxOutboxBytes size     `group:"outbox" default:"4MiB" help:"Bytes that one outbox retains, bodies plus 64 a frame."`
+	MaxAge         duration `group:"outbox" default:"24h" help:"How long a frame is retained."`
+	RetainAcked    count    `group:"outbox" default:"0" help:"How many acked frames stay, for a fresh page to be rebuilt from."`
+	MaxFrameBytes  size     `group:"outbox" default:"64KiB" help:"Longest frame that may be published."`
+
+	MaxConnections   count    `group:"connection" default:"16" help:"Connections of one client."`
+	ResumeWindow     duration `group:"connection" default:"60s" help:"How long a lost connection's unacked frames are kept from being pruned by others' acks."`
+	PingInterval     duration `group:"connection" default:"25s" help:"How often a connection is pinged."`
+	PongTimeout      duration `group:"connection" default:"35s" help:"How long after a ping's time a silent connection is closed."`
+	ProtocolPings    bool     `group:"connection" help:"Send RFC 6455 pings besides the JSON ones."`
+	MessageTimeout   duration `group:"connection" default:"30s" help:"How long a client may take to send one message."`
+	HandshakeTimeout duration `group:"connection" default:"10s" help:"How long a client may take to send its request."`
+	WriteTimeout     duration `group:"connection" default:"10s" help:"How long a write may make no progress."`
+	MaxMessageBytes  size     `group:"connection" default:"1MiB" help:"Longest snapshot message."`
+
+	MaxClients       count    `group:"broker" default:"1000000" help:"Clients; further ones are answered with overloaded."`
+	MaxTotalBytes    size     `group:"broker" default:"1GiB" help:"Bytes of all outboxes together."`
+	MaxInFlightBytes size     `group:"broker" default:"64MiB" help:"Bytes that publishers may have under way."`
+	MaxRecords       count    `group:"broker" default:"10000" help:"Records of message ids, for each outbox."`
+	RecordTTL        duration `group:"broker" name:"record-ttl" default:"24h" help:"How long a message id is remembered."`
+	ClientTTL        duration `group:"broker" name:"client-ttl" default:"24h" help:"How long an idle client is kept; never less than --max-age."`
+	JanitorInterval  duration `group:"broker" default:"1h" help:"How often the janitor sweeps."`
+}
+
+// config returns the flags as the broker takes them.
+func (f limitFlags) config() broker.Config {
+	return broker.Config{
+		MaxFrames:        int(f.MaxFrames),
+		MaxOutboxBytes:   int64(f.MaxOutboxBytes),
+		MaxAge:           time.Duration(f.MaxAge),
+		RetainAcked:      int(f.RetainAcked),
+		ResumeWindow:     time.Duration(f.ResumeWindow),
+		MaxConnections:   int(f.MaxConnections),
+		MaxFrameBytes:    int(f.MaxFrameBytes),
+		MaxMessageBytes:  int(f.MaxMessageBytes),
+		MaxClients:       int(f.MaxClients),
+		MaxTotalBytes:    int64(f.MaxTotalBytes),
+		MaxInFlightBytes: int64(f.MaxInFlightBytes),
+		RecordTTL:        time.Duration(f.RecordTTL),
+		MaxRecords:       int(f.MaxRecords),
+		ClientTTL:        time.Duration(f.ClientTTL),
+		JanitorInterval:  time.Duration(f.JanitorInterval),
+		PingInterval:     time.Duration(f.PingInterval),
+		PongTimeout:      time.Duration(f.PongTimeout),
+		ProtocolPings:    f.ProtocolPings,
+		MessageTimeout:   time.Duration(f.MessageTimeout),
+		HandshakeTimeout: time.Duration(f.HandshakeTimeout),
+		WriteTimeout:     time.Duration(f.WriteTimeout),
+	}
+}
