@@ -1,0 +1,47 @@
+# Everything here runs in a fresh clone. What needs a C compiler is the race detector only: the product builds without.
+
+GO          ?= go
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 10s
+DEMOFLAGS   ?=
+
+.PHONY: build fmt lint test test-all nocgo demo bench fuzz needs-cc
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/restante ./cmd/restante
+
+fmt:
+	gofmt -w $$($(GO) list -f '{{.Dir}}' ./...)
+
+lint:
+	@out=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)); [ -z "$$out" ] || { echo "not formatted (make fmt):"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+needs-cc:
+	@command -v $$($(GO) env CC | cut -d' ' -f1) >/dev/null || { echo "make test needs a C compiler for the race detector: install one, or set CC"; exit 1; }
+
+test: needs-cc
+	$(GO) test -race -shuffle=on ./...
+
+# What needs more time or other programs than the tests do.
+test-all: test nocgo demo fuzz
+
+nocgo:
+	CGO_ENABLED=0 $(GO) build ./...
+	CGO_ENABLED=0 $(GO) vet ./...
+
+demo: build
+	./bin/restante demo $(DEMOFLAGS)
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# Each fuzz target for a moment, from its corpus on.
+fuzz:
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; \
+	done
