@@ -4,29 +4,36 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math"
-	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+	"github.com/asynkron/protoactor-go/eventstream"
 )
 
-// newLibrary makes the library's actor system. Of its own log entries only warnings and worse are kept: the others would
-// show messages, which are the application's, and are replaced by counters and entries of ours.
+// newLibrary makes the library's actor system, with two things of its own taken out. Of its log entries only warnings and
+// worse are kept: the others would show messages, which are the application's. And its listeners to dead letters, which
+// start a goroutine for each burst that nobody can wait for, give way to deadLetter.
 func newLibrary(l *slog.Logger) *actor.ActorSystem {
 	quiet := slog.New(warnings{l.Handler()})
-	return actor.NewActorSystem(
-		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return quiet }),
-		// The library's throttle starts a goroutine that lives for the interval; it has nothing to throttle here.
-		actor.WithDeadLetterThrottleCount(math.MaxInt32),
-		actor.WithDeadLetterThrottleInterval(time.Nanosecond),
-	)
+	lib := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return quiet }))
+	lib.EventStream = eventstream.NewEventStream()
+	return lib
 }
 
-// deadLetter counts a message that found no actor, and logs its type.
+// deadLetter hears the library's events. A message that found no actor is counted, and its type logged; who asked
+// for an answer, or to watch, is told that there is nobody.
 func (s *System) deadLetter(event any) {
-	if e, ok := event.(*actor.DeadLetterEvent); ok {
-		s.counters.Dropped[DropLetter].Add(1)
-		s.logger.Debug("message for an actor that does not exist", "pid", e.PID.String(), "message", fmt.Sprintf("%T", e.Message))
+	e, ok := event.(*actor.DeadLetterEvent)
+	if !ok {
+		return
+	}
+	s.counters.Dropped[DropLetter].Add(1)
+	s.logger.Debug("message for an actor that does not exist", "address", e.PID.GetAddress(), "id", e.PID.GetId(), // nil for an answer to nobody
+		"message", fmt.Sprintf("%T", e.Message))
+	if e.Sender != nil {
+		s.Root().Send(e.Sender, &actor.DeadLetterResponse{Target: e.PID})
+	}
+	if w, ok := e.Message.(*actor.Watch); ok {
+		s.terminated(w.Watcher, &actor.Terminated{Who: e.PID, Why: actor.TerminatedReason_NotFound})
 	}
 }
 

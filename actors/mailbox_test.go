@@ -1,0 +1,224 @@
+package actors
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAnIdleMailboxIsSmallAndHoldsNoQueue(t *testing.T) {
+	require.LessOrEqual(t, unsafe.Sizeof(Mailbox{}), uintptr(40))
+	synctest.Test(t, func(t *testing.T) {
+		o := &scripted{}
+		hold := make(chan struct{})
+		o.tell(func() { <-hold })
+		for range 5000 {
+			o.tell(1)
+		}
+		synctest.Wait()
+		require.Equal(t, 5000, o.Len())
+		close(hold)
+		synctest.Wait()
+		require.Zero(t, o.Len())
+		require.Nil(t, o.queue, "the queue goes back when the last message is taken")
+		require.Equal(t, mailboxIdle, o.state)
+		require.Len(t, o.got, 5000)
+	})
+}
+
+func TestMessagesOfOneSenderStayInOrderAndTurnsDoNotOverlap(t *testing.T) {
+	const senders, each = 8, 2000
+	type numbered struct{ sender, n int }
+	synctest.Test(t, func(t *testing.T) {
+		last := [senders]int{}
+		handled, inside := 0, 0 // plain: the race detector sees two turns at once
+		o := &bare{}
+		wrong := 0
+		o.receive = func(msg any) {
+			inside++
+			if inside != 1 {
+				wrong++
+			}
+			m := msg.(numbered)
+			if m.n != last[m.sender]+1 {
+				wrong++
+			}
+			last[m.sender] = m.n
+			handled++
+			inside--
+		}
+		for s := range senders {
+			go func() {
+				for n := 1; n <= each; n++ {
+					if s%2 == 0 {
+						o.Tell(o, numbered{s, n})
+					} else {
+						o.Do(o, numbered{s, n})
+					}
+				}
+			}()
+		}
+		synctest.Wait()
+		require.Equal(t, senders*each, handled)
+		require.Zero(t, wrong)
+	})
+}
+
+func TestDoHandlesItsMessageOnTheCallersGoroutine(t *testing.T) {
+	handled := 0 // plain: a turn on another goroutine would be a race
+	o := &bare{receive: func(any) { handled++ }}
+	require.True(t, o.Do(o, 1))
+	require.Equal(t, 1, handled)
+}
+
+func TestDoReturnsAlthoughMessagesKeepComing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var stop atomic.Bool
+		handled := 0
+		o := &bare{}
+		o.receive = func(any) {
+			handled++
+			if !stop.Load() {
+				o.Tell(o, 1)
+			}
+		}
+		o.Do(o, 1) // would not come back without a budget
+		stop.Store(true)
+		synctest.Wait()
+		require.GreaterOrEqual(t, handled, doBudget)
+	})
+}
+
+// link passes a message on to the next owner by Do, from inside its own turn.
+type link struct {
+	Mailbox
+	next    *link
+	reached *atomic.Int64
+	deepest *atomic.Int64
+}
+
+func (l *link) Receive(msg any) {
+	var pcs [8192]uintptr
+	depth := int64(runtime.Callers(0, pcs[:]))
+	for {
+		d := l.deepest.Load()
+		if depth <= d || l.deepest.CompareAndSwap(d, depth) {
+			break
+		}
+	}
+	l.reached.Add(1)
+	if l.next != nil {
+		l.next.Do(l.next, msg)
+	}
+}
+
+func (l *link) Failed(_, _ any) {}
+
+func TestDoNestedInTurnsDoesNotGrowTheStackWithoutBound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var reached, deepest atomic.Int64
+		var first *link
+		for range 5000 {
+			first = &link{next: first, reached: &reached, deepest: &deepest}
+		}
+		first.Do(first, 1)
+		synctest.Wait()
+		require.EqualValues(t, 5000, reached.Load())
+		require.Less(t, deepest.Load(), int64(maxInline*8), "frames on the deepest stack")
+		require.Zero(t, inline.Load())
+	})
+}
+
+func TestCloseIfEmptyClosesOnlyAnEmptyMailbox(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &scripted{}
+		var first, second bool
+		hold := make(chan struct{})
+		o.tell(func() { <-hold; first = o.CloseIfEmpty() })
+		o.tell("queued")
+		close(hold)
+		synctest.Wait()
+		require.False(t, first)
+		require.Equal(t, []any{"queued"}, o.got)
+
+		o.tell(func() { second = o.CloseIfEmpty() })
+		synctest.Wait()
+		require.True(t, second)
+		require.False(t, o.tell("late"))
+		require.False(t, o.Do(o, "late"))
+		require.Equal(t, []any{"queued"}, o.got)
+	})
+}
+
+func TestCloseHandsBackWhatWasQueued(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &scripted{}
+		var rest []any
+		hold := make(chan struct{})
+		o.tell(func() { <-hold; rest = o.Close() })
+		for i := range 20 {
+			o.tell(i)
+		}
+		close(hold)
+		synctest.Wait()
+		require.Len(t, rest, 20)
+		for i, msg := range rest {
+			require.Equal(t, i, msg)
+		}
+		require.Empty(t, o.got)
+		require.False(t, o.tell("late"))
+		require.Zero(t, o.Len())
+	})
+}
+
+func TestNoMessageIsLostWhenSendersRaceAClose(t *testing.T) {
+	for _, how := range []string{"Close", "CloseIfEmpty"} {
+		t.Run(how, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const senders, each = 4, 500
+				var taken atomic.Int64
+				handled, rest := 0, 0
+				o := &bare{}
+				closed := false
+				o.receive = func(any) {
+					handled++
+					if handled < senders*each/4 || closed {
+						return
+					}
+					if how == "Close" {
+						rest, closed = len(o.Close()), true
+					} else {
+						closed = o.CloseIfEmpty()
+					}
+				}
+				var wg sync.WaitGroup
+				for s := range senders {
+					wg.Go(func() {
+						for range each {
+							ok := false
+							if s%2 == 0 {
+								ok = o.Tell(o, s)
+							} else {
+								ok = o.Do(o, s)
+							}
+							if ok {
+								taken.Add(1)
+							}
+						}
+					})
+				}
+				wg.Wait()
+				synctest.Wait()
+				require.EqualValues(t, taken.Load(), handled+rest)
+				if how == "Close" {
+					require.True(t, closed)
+				}
+			})
+		})
+	}
+}
