@@ -235,3 +235,18 @@ func TestP25_AWaitEndsWithItsCredential(t *testing.T) {
 	require.Equal(t, 200, httpCall{method: "GET", path: "/v1/clients/a/frames?wait=1ms"}.do(h).Code)
 	require.Equal(t, time.Millisecond, f.read.Wait)
 }
+
+func BenchmarkPageOfOneMebibyte(b *testing.B) {
+	page := protocol.Page{Resume: protocol.ResumeReplay, Epoch: "e1", Cursor: "e1:1000"}
+	for i := range 1000 {
+		frame := protocol.AppendFrame(nil, uint64(i+1), protocol.Body(`{"type":"line","text":"`+strings.Repeat("x", 1000)+`"}`))
+		page.Frames = append(page.Frames, frame)
+	}
+	b.SetBytes(1000 * 1030)
+	b.ReportAllocs()
+	for b.Loop() {
+		if a, err := jsonAnswer(page); err != nil || len(a.body) < 1_000_000 {
+			b.Fatal(err)
+		}
+	}
+}

@@ -24,7 +24,6 @@ type statusError struct {
 }
 
 func (e *statusError) Error() string { return e.err.Error() }
-func (e *statusError) Unwrap() error { return e.err }
 
 func badRequest(format string, args ...any) error {
 	return protocol.Errorf(protocol.CodeBadRequest, format, args...)
@@ -34,31 +33,49 @@ func statusErrorf(status int, format string, args ...any) *statusError {
 	return &statusError{err: protocol.Errorf(protocol.CodeBadRequest, format, args...), status: status}
 }
 
-// refuse answers r with err as application/problem+json (P-29) and counts it. An error without a code is ours alone:
-// it is logged, and the caller learns only that there was one.
+// refuse answers r with err as application/problem+json (P-29) and counts it.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if e := withStatus(err); r.Context().Err() != nil && (e == nil || e.err.Code == protocol.CodeInternal) {
+		// The caller has left, or whoever mounted the handler gave up on the call: nothing was refused, and nobody is to
+		// blame. Where the connection still stands it must not read as an empty success.
+		h.log.Debug("a call ended before it was answered", "method", r.Method, "path", r.URL.Path, "err", err)
+		err = protocol.Errorf(protocol.CodeInternal, "the call was given up before it was answered")
+	} else {
+		err = h.countRefusal(r, err)
+	}
+	e := withStatus(err)
+	problemHeaders(w.Header(), e)
+	h.write(w, answer{status: e.status, contentType: typeProblem, body: encodeProblem(e)})
+}
+
+// countRefusal counts err by its code and returns what the caller may know of it: an error without a code is ours alone,
+// logged and told as internal. overloaded is not counted again: the registry does so where it decides it, since a Go caller's
+// publish and a connection's send meet it too and never come by here.
+func (h *Handler) countRefusal(r *http.Request, err error) error {
+	e := withStatus(err)
+	if e == nil {
+		h.log.Error("a call failed", "method", r.Method, "path", r.URL.Path, "err", err)
+		e = withStatus(protocol.Errorf(protocol.CodeInternal, "an internal error; the server's log says more"))
+	}
+	if e.err.Code != protocol.CodeOverloaded {
+		h.sys.Counters().Refused.Add(string(e.err.Code))
+	}
+	return e
+}
+
+// withStatus returns err with its status, that of its code where it has none of its own; nil for an error without a code.
+func withStatus(err error) *statusError {
 	var (
 		e  *protocol.Error
 		se *statusError
 	)
 	switch {
 	case errors.As(err, &se):
-		e = se.err
+		return se
 	case errors.As(err, &e):
-		se = &statusError{err: e, status: e.Code.Info().Status}
-	case r.Context().Err() != nil:
-		// The caller has left, or whoever mounted the handler gave up on the call: nobody is to blame.
-		h.log.Debug("a call ended before it was answered", "method", r.Method, "path", r.URL.Path, "err", err)
-		e = protocol.Errorf(protocol.CodeInternal, "the call was given up before it was answered")
-		se = &statusError{err: e, status: http.StatusInternalServerError}
-	default:
-		h.log.Error("a call failed", "method", r.Method, "path", r.URL.Path, "err", err)
-		e = protocol.Errorf(protocol.CodeInternal, "an internal error; the server's log says more")
-		se = &statusError{err: e, status: http.StatusInternalServerError}
+		return &statusError{err: e, status: e.Code.Info().Status}
 	}
-	h.sys.Counters().Refused.Add(string(e.Code))
-	problemHeaders(w.Header(), se)
-	h.write(w, answer{status: se.status, contentType: typeProblem, body: encodeProblem(se)})
+	return nil
 }
 
 // problemHeaders sets what a status is to carry by RFC 9110, and Retry-After by P-29.
