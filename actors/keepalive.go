@@ -92,7 +92,7 @@ func (k *keepalive) advance() {
 	}
 	clear(got)
 	k.spare = got
-	if cap(got) > slotKept*16 {
+	if cap(got) > spareKept {
 		k.spare = nil
 	}
 	now := k.sys.Now()
@@ -101,7 +101,7 @@ func (k *keepalive) advance() {
 		k.sys.recovering("Due", func() { t.Due(now) }) // one owner's panic must not cost the others their deadline
 	}
 	clear(k.due)
-	if cap(k.due) > slotKept*16 {
+	if cap(k.due) > spareKept {
 		k.due = nil
 	}
 }

@@ -247,8 +247,8 @@ func TestTheLibrarysStrategiesDecideOnAFailure(t *testing.T) {
 				}
 				close(hold)
 				time.Sleep(time.Minute) // the bubble's clock, for the strategy that waits
-				require.Len(t, a.failed, c.failures, "Failed is called whatever is decided")
 				require.ElementsMatch(t, c.want, a.snapshot())
+				require.Len(t, a.failed, c.failures, "Failed is called whatever is decided")
 				d.retire(a)
 				synctest.Wait()
 				require.Zero(t, s.roll.size.Load(), "failures are forgotten with the life")

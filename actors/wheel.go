@@ -6,8 +6,11 @@ const (
 	// wheelSlots is the number of slots, a power of two. With slots of one second a round is 512 s: what is due later
 	// stays in its slot and is passed over once a round.
 	wheelSlots = 512
-	// slotKept is the largest empty slot, in entries, whose memory is kept for the next round.
-	slotKept = 256
+	// sparesKept is how many emptied slots' memory waits to be used again. Slots keep none themselves: time goes through all
+	// of them, and each would end up as large as the busiest.
+	sparesKept = 8
+	// spareKept is the largest of these, in entries of 24 bytes. A larger one was a burst.
+	spareKept = 1 << 14
 )
 
 // Timed is what a System's keepalive actor calls when a deadline has come.
@@ -29,11 +32,15 @@ type wheel struct {
 	at    time.Duration // the now of the last advance
 	size  int
 	slots [wheelSlots][]wheelEntry
+	spare [][]wheelEntry // emptied slots, at most sparesKept
 }
 
 // add registers t for deadline, in constant time. A deadline that has passed is due at the next advance.
 func (w *wheel) add(t Timed, deadline time.Duration) {
 	i := w.slot(max(deadline, w.at))
+	if n := len(w.spare); w.slots[i] == nil && n > 0 {
+		w.slots[i], w.spare = w.spare[n-1], w.spare[:n-1]
+	}
 	w.slots[i] = append(w.slots[i], wheelEntry{t, deadline})
 	w.size++
 }
@@ -65,8 +72,11 @@ func (w *wheel) drain(i int, due []Timed) []Timed {
 	clear(slot[kept:]) // an owner that is gone must not be held by its old entry
 	w.size -= len(slot) - kept
 	w.slots[i] = slot[:kept]
-	if kept == 0 && cap(slot) > slotKept {
+	if kept == 0 {
 		w.slots[i] = nil
+		if 0 < cap(slot) && cap(slot) <= spareKept && len(w.spare) < sparesKept {
+			w.spare = append(w.spare, slot[:0])
+		}
 	}
 	return due
 }

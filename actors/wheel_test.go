@@ -53,10 +53,19 @@ func TestWheelAgainstANaiveModel(t *testing.T) {
 
 func TestWheelGivesUpTheMemoryOfABurst(t *testing.T) {
 	w := wheel{tick: time.Second}
-	for i := range 10 * slotKept {
+	for i := range 2 * spareKept {
 		w.add(numberedTimer(i), 5*time.Second)
 	}
-	require.Len(t, w.advance(5*time.Second, nil), 10*slotKept)
-	require.Nil(t, w.slots[5])
+	for i := range 2 * sparesKept {
+		w.add(numberedTimer(i), time.Duration(10+i)*time.Second)
+	}
+	require.Len(t, w.advance(60*time.Second, nil), 2*spareKept+2*sparesKept)
 	require.Zero(t, w.size)
+	for i := range w.slots {
+		require.Nil(t, w.slots[i])
+	}
+	require.Len(t, w.spare, sparesKept)
+	for _, s := range w.spare {
+		require.LessOrEqual(t, cap(s), spareKept)
+	}
 }
