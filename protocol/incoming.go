@@ -1,7 +1,5 @@
 package protocol
 
-import "strings"
-
 // Incoming is one message of the broker as a client library reads it. With Seq > 0 it is a sequenced frame, the application's,
 // and From, Topic and TopicSeq are what the broker put in front of it. With Seq 0 it is the broker's own, and Raw is read by its Type.
 type Incoming struct {
@@ -87,10 +85,10 @@ func (v value) seq() (n uint64, bad bool) {
 	return n, !ok || n == 0
 }
 
-// valid returns the string that v is, with U+FFFD for half a surrogate pair, and whether it is none.
+// valid returns the string that v is, in valid UTF-8, with U+FFFD for half a surrogate pair, and whether it is none.
 func (v value) valid() (s string, bad bool) {
 	if v.kind != '"' {
 		return "", true
 	}
-	return strings.ToValidUTF8(string(v.text.bytes()), "�"), false
+	return string(v.text.valid()), false
 }

@@ -30,13 +30,12 @@ func ParseMessage(src []byte, maxFrameBytes int) (Message, error) {
 	}
 	s := scanner{src: src}
 	f, err := s.fields()
-	id, idErr := f.sendID()
 	m := Message{History: -1}
 	if err == nil {
-		err = m.read(f, id, idErr, limit)
+		err = m.read(&f, limit)
 	}
 	if err != nil {
-		err.ID = id
+		err.ID, _ = f.sendID()
 		return Message{}, err
 	}
 	return m, nil
@@ -107,12 +106,12 @@ func (s *scanner) field(f *fields, name []byte) {
 	}
 }
 
-// sendID returns the id, and what is wrong with it. The id is "" with an error.
+// sendID returns the id, "" and what is wrong with it if it cannot be one.
 func (f *fields) sendID() (string, *Error) {
-	id, err := f.id.str("id")
-	if err != nil {
-		return "", err
+	if f.id.kind != '"' {
+		return "", missing("id")
 	}
+	id := string(f.id.text.bytes())
 	if !utf8.ValidString(id) {
 		return "", Errorf(CodeBadRequest, "the id has half of a surrogate pair")
 	}
@@ -122,10 +121,14 @@ func (f *fields) sendID() (string, *Error) {
 	return id, nil
 }
 
+func missing(name string) *Error {
+	return Errorf(CodeBadFrame, "the message has no string %q", name)
+}
+
 // str returns a copy of the string that v is; a bad_frame where v is absent or something else.
 func (v value) str(name string) (string, *Error) {
 	if v.kind != '"' {
-		return "", Errorf(CodeBadFrame, "the message has no string %q", name)
+		return "", missing(name)
 	}
 	return string(v.text.bytes()), nil
 }
@@ -141,29 +144,37 @@ func (v value) integer(name string) (uint64, *Error) {
 }
 
 // read fills m by its type.
-func (m *Message) read(f fields, id string, idErr *Error, limit int) (err *Error) {
-	if m.Type, err = f.kind.str("type"); err != nil {
-		return err
+func (m *Message) read(f *fields, limit int) (err *Error) {
+	if f.kind.kind != '"' {
+		return missing("type")
 	}
-	switch m.Type {
+	switch kind := f.kind.text.bytes(); string(kind) {
 	case TypeAck:
+		m.Type = TypeAck
 		m.Seq, err = f.seq.integer("seq")
-	case TypePing, TypePong:
+	case TypePing:
+		m.Type = TypePing
+	case TypePong:
+		m.Type = TypePong
 	case TypeSend:
-		if m.ID, err = id, idErr; err == nil {
-			err = m.readSend(f, limit)
-		}
+		m.Type = TypeSend
+		err = m.readSend(f, limit)
 	case TypeSubscribe:
+		m.Type = TypeSubscribe
 		err = m.readSubscribe(f)
 	case TypeUnsubscribe:
+		m.Type = TypeUnsubscribe
 		err = m.readTopic(f)
 	default:
-		err = Errorf(CodeUnknownType, "no message of a client has the type %s", brief(m.Type))
+		err = Errorf(CodeUnknownType, "no message of a client has the type %s", brief(string(kind)))
 	}
 	return err
 }
 
-func (m *Message) readSend(f fields, limit int) (err *Error) {
+func (m *Message) readSend(f *fields, limit int) (err *Error) {
+	if m.ID, err = f.sendID(); err != nil {
+		return err
+	}
 	if m.To, err = f.to.str("to"); err != nil {
 		return err
 	}
@@ -182,7 +193,7 @@ func (m *Message) readSend(f fields, limit int) (err *Error) {
 	return nil
 }
 
-func (m *Message) readTopic(f fields) (err *Error) {
+func (m *Message) readTopic(f *fields) (err *Error) {
 	if m.Topic, err = f.topic.str("topic"); err != nil {
 		return err
 	}
@@ -192,7 +203,7 @@ func (m *Message) readTopic(f fields) (err *Error) {
 	return nil
 }
 
-func (m *Message) readSubscribe(f fields) *Error {
+func (m *Message) readSubscribe(f *fields) *Error {
 	if err := m.readTopic(f); err != nil {
 		return err
 	}

@@ -23,10 +23,15 @@ func unhex(digits []byte) rune {
 	return r
 }
 
-// bytes returns the string that t stands for. A surrogate without its other half, which JSON allows and UTF-8 does not, comes
-// as the three bytes that its number would have: names stay different from each other, and the result is not valid UTF-8.
-// It is the source's memory where nothing is escaped.
-func (t text) bytes() []byte {
+// bytes returns the string that t stands for. Half a surrogate pair, which JSON allows and UTF-8 does not, comes as the three
+// bytes that its number would have: names stay different from each other, and the result is not valid UTF-8. It is the
+// source's memory where nothing is escaped.
+func (t text) bytes() []byte { return t.unescape(false) }
+
+// valid is bytes with U+FFFD for half a surrogate pair.
+func (t text) valid() []byte { return t.unescape(true) }
+
+func (t text) unescape(replace bool) []byte {
 	if !t.escaped {
 		return t.raw
 	}
@@ -46,12 +51,13 @@ func (t text) bytes() []byte {
 		r := unhex(t.raw[i+2 : i+6])
 		i += 6
 		if utf16.IsSurrogate(r) {
-			if pair := utf16.DecodeRune(r, nextUnit(t.raw[i:])); pair != utf8.RuneError {
-				r = pair
-				i += 6
-			} else {
-				out = append(out, 0xE0|byte(r>>12), 0x80|byte(r>>6)&0xBF, 0x80|byte(r)&0x3F)
+			pair := utf16.DecodeRune(r, nextUnit(t.raw[i:]))
+			if pair == utf8.RuneError && !replace {
+				out = append(out, 0xE0|byte(r>>12), 0x80|byte(r>>6)&0x3F, 0x80|byte(r)&0x3F)
 				continue
+			}
+			if r = pair; r != utf8.RuneError {
+				i += 6
 			}
 		}
 		out = utf8.AppendRune(out, r)
@@ -152,7 +158,7 @@ func appendString(dst []byte, s string) []byte {
 
 // brief quotes s for an error message, shortened.
 func brief(s string) string {
-	const most = 40
+	const most = 24
 	if len(s) > most {
 		s = s[:most] + "…"
 	}
