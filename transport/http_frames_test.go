@@ -250,3 +250,18 @@ func BenchmarkPageOfOneMebibyte(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkPublishOne(b *testing.B) {
+	h, f := newHTTP(b, Config{})
+	c := publishCall(`{"type":"line","text":"`+strings.Repeat("x", 231)+`"}`, asJSON)
+	r := c.request()
+	b.ReportAllocs()
+	for b.Loop() {
+		f.asked = f.asked[:0]
+		r.Body = readerOf(strings.NewReader(c.body))
+		h.ServeHTTP(discardWriter{http.Header{}}, r)
+	}
+	if len(f.asked) != 1 {
+		b.Fatal("not published")
+	}
+}
