@@ -82,6 +82,11 @@ func (j *Janitor) Sweep(ctx context.Context) (protocol.Sweep, error) {
 	case r := <-answer:
 		return r, nil
 	case <-j.stopped:
+		select {
+		case r := <-answer: // it ended just before
+			return r, nil
+		default:
+		}
 		return protocol.Sweep{}, protocol.Errorf(protocol.CodeDraining, "the janitor has stopped")
 	case <-ctx.Done():
 		return protocol.Sweep{}, fmt.Errorf("janitor: sweep: %w", ctx.Err())

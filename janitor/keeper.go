@@ -118,8 +118,9 @@ func (k *keeper) advance(now time.Duration) {
 		for r.more() && r.due() <= now {
 			k.give(r)
 		}
-		if r.more() {
-			k.sys.At(k.alarm, r.due())
+		if r.more() && r.armed != r.due() { // once for each, since an entry is never taken back
+			r.armed = r.due()
+			k.sys.At(k.alarm, r.armed)
 		}
 		if !r.ended() {
 			return

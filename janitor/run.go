@@ -10,6 +10,7 @@ import (
 type run struct {
 	scheduled bool
 	began     time.Duration
+	armed     time.Duration // what the alarm is set to, 0 for nothing
 	spread    time.Duration // shard i is given out at began + i*spread/shards
 	shards    int           // how many this run covers; less than all once it is cut short
 	all       int
