@@ -88,6 +88,8 @@ type Handler struct {
 	origins map[string]bool // the further origins, normal form
 	mux     *http.ServeMux
 	metrics http.Handler
+
+	conns connSet // the open WebSocket connections
 }
 
 // New returns a Handler that serves reg. The system gives it time, counters and goroutines; both must outlive it.

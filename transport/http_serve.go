@@ -55,6 +55,7 @@ func (h *Handler) routes() *http.ServeMux {
 	} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { h.dispatch(m, w, r) })
 	}
+	mux.HandleFunc("/v1/ws", h.webSocket)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { h.refuse(w, r, notFound()) })
 	return mux
 }
@@ -114,9 +115,7 @@ func (h *Handler) dispatch(m methods, w http.ResponseWriter, r *http.Request) {
 	}
 	e, ok := m[method]
 	if !ok {
-		refusal := statusErrorf(http.StatusMethodNotAllowed, "this path has no %.20q", r.Method)
-		refusal.allow = m.allow()
-		h.refuse(w, r, refusal)
+		h.wrongMethod(w, r, m.allow())
 		return
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
@@ -131,6 +130,22 @@ func (h *Handler) dispatch(m methods, w http.ResponseWriter, r *http.Request) {
 	case a.status != 0:
 		h.write(w, a)
 	}
+}
+
+// webSocket is GET /v1/ws. It is no endpoint, since what is wrong with its query must not be told by a status, which no
+// page's script can read (P-21).
+func (h *Handler) webSocket(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet {
+		h.wrongMethod(w, r, http.MethodGet)
+		return
+	}
+	h.serveWS(w, r)
+}
+
+func (h *Handler) wrongMethod(w http.ResponseWriter, r *http.Request, allow string) {
+	e := statusErrorf(http.StatusMethodNotAllowed, "this path has no %.20q", r.Method)
+	e.allow = allow
+	h.refuse(w, r, e)
 }
 
 // allow is the Allow header of a path: its methods, in alphabetical order.

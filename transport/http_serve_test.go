@@ -1,9 +1,11 @@
 package transport
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -35,6 +37,7 @@ func TestWrongMethods(t *testing.T) {
 		"/v1/clients/a/ack":      "POST",
 		"/v1/clients/a/messages": "POST",
 		"/v1/janitor/sweep":      "POST",
+		"/v1/ws":                 "GET",
 		"/healthz":               "GET, HEAD",
 		"/readyz":                "GET, HEAD",
 		"/metrics":               "GET, HEAD",
@@ -174,4 +177,27 @@ func TestHead(t *testing.T) {
 	require.NoError(t, res.Body.Close())
 	require.Equal(t, 200, res.StatusCode)
 	require.Positive(t, res.ContentLength)
+}
+
+func TestP21_WebSocketRoute(t *testing.T) {
+	h, f := newHTTP(t, Config{})
+	srv := httptest.NewServer(h)
+	defer srv.Close()
+	status := func(path string, header ...string) int {
+		conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+		require.NoError(t, err)
+		defer func() { require.NoError(t, conn.Close()) }()
+		sendText(t, conn, "GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", path, strings.Join(header, ""))
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err)
+		return res.StatusCode
+	}
+	const upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+	require.Equal(t, 426, status("/v1/ws"))
+	require.Equal(t, 403, status("/v1/ws", upgrade, "Origin: https://evil.example\r\n"), "P-31: before the upgrade")
+	require.Equal(t, 101, status("/v1/ws?client_id=a%zz", upgrade), "anything else is told on the connection")
+	require.Empty(t, f.calls())
+
+	h.CloseAll()
+	require.NoError(t, h.WaitConns(t.Context()))
 }
