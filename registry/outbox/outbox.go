@@ -153,12 +153,16 @@ func grown(n int) int {
 }
 
 func (o *Outbox) shrink() {
-	n := int(o.tail - o.floor)
-	switch {
-	case n == 0 && len(o.ring) > keepRing:
+	n, size := int(o.tail-o.floor), len(o.ring)
+	if n == 0 && size > keepRing {
 		o.ring, o.start = nil, 0
-	case len(o.ring) > 2*keepRing && n < len(o.ring)/4:
-		o.resize(len(o.ring) / 2)
+		return
+	}
+	for size > 2*keepRing && n < size/4 {
+		size /= 2
+	}
+	if size < len(o.ring) {
+		o.resize(size)
 	}
 }
 

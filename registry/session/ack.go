@@ -50,6 +50,9 @@ func (s *Session) dropAcked(least uint64, fx *Effects) {
 	if least > s.cfg.RetainAcked {
 		n, _ := s.box.DropTo(least - s.cfg.RetainAcked)
 		fx.event(EventPrunedAcked, n)
+		if n > 0 {
+			s.answerWaits(fx)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"time"
 
 	"github.com/restante/restante/protocol"
@@ -66,30 +67,34 @@ func (s *Session) Attach(now time.Duration, in Attach, fx *Effects) {
 	defer s.settle(fx)
 	x := s.more(fx)
 	if x.ending != nil {
-		x.ending.attaches = append(x.ending.attaches, in) // for the next life (P-28)
+		x.ending.attaches = append(x.ending.attaches, early{in: in}) // for the next life (P-28)
 		fx.Pauses = append(fx.Pauses, Pause{in.Gen, true})
 		return
 	}
 	s.active = now
-	s.prune(now, fx)
-	if in.Takeover && x.drain == nil {
-		for len(x.attached) > 0 {
-			s.close(now, x.attached[0], protocol.CloseReplaced, fx)
-		}
-	}
-	if limit := s.cfg.MaxConnections; limit > 0 && len(x.attached) >= limit {
-		s.close(now, x.silentLongest(), protocol.CloseTooManyConnections, fx)
-	}
 	a := &attachment{gen: in.Gen, connectionID: in.ConnectionID, transport: in.Transport, seen: now}
 	if in.Since != nil {
 		a.since = in.Since.String()
 	}
+	if x.drain != nil { // no hello, and no place (P-23)
+		fx.Writes = append(fx.Writes, Write{a.gen, []protocol.Piece{{Body: protocol.EncodeGoaway(x.drain.retryMS)}}})
+		fx.Closes = append(fx.Closes, Close{a.gen, protocol.CloseDraining})
+		return
+	}
+	s.prune(now, fx)
+	ended := false
+	if in.Takeover {
+		for len(x.attached) > 0 {
+			ended = s.close(now, x.attached[0], protocol.CloseReplaced, fx)
+		}
+	}
+	if limit := s.cfg.MaxConnections; limit > 0 && len(x.attached) >= limit {
+		ended = s.close(now, x.silentLongest(), protocol.CloseTooManyConnections, fx)
+	}
 	x.attached = append(x.attached, a)
-	if x.drain != nil {
-		a.out = append(a.out, protocol.Piece{Body: protocol.EncodeGoaway(x.drain.retryMS)})
-		a.closing = protocol.CloseDraining
-	} else {
-		s.greet(now, a, in, fx)
+	s.greet(now, a, in, fx)
+	if ended {
+		s.retake(now, fx) // not before the newcomer has a place: what it is to read stays
 	}
 	s.pump(now, a, fx)
 }
@@ -108,6 +113,9 @@ func (s *Session) greet(now time.Duration, a *attachment, in Attach, fx *Effects
 		a.cursor, a.replaying = in.Since.Seq, resume == protocol.ResumeReplay
 	}
 	a.acked = a.cursor
+	if !startsOver {
+		s.applied(a.acked, fx)
+	}
 
 	hello := protocol.Hello{
 		ClientID: in.ClientID, ConnectionID: in.ConnectionID, Epoch: s.epoch.String(), Resume: resume, Reason: reason, Floor: floor, Head: head,
@@ -177,37 +185,39 @@ func (x *extra) silentLongest() *attachment {
 func (s *Session) Gone(now time.Duration, gen uint64, left bool, fx *Effects) {
 	if a := s.x.find(gen); a != nil {
 		s.active = now
-		s.detach(now, a, !left, fx)
-		s.retake(now, fx)
+		if s.detach(now, a, !left, fx) {
+			s.retake(now, fx)
+		}
 	} else if s.x != nil && s.x.ending != nil {
-		s.x.ending.attaches = keepUnless(s.x.ending.attaches, func(in Attach) bool { return in.Gen == gen })
+		s.x.ending.attaches = keepUnless(s.x.ending.attaches, func(w early) bool { return w.in.Gen == gen })
 	}
 	s.settle(fx)
 }
 
-// close ends a connection from our side, after the batch under way.
-func (s *Session) close(now time.Duration, a *attachment, code protocol.CloseCode, fx *Effects) {
+// close ends a connection from our side, after the batch under way, and reports whether a place has ended with it.
+func (s *Session) close(now time.Duration, a *attachment, code protocol.CloseCode, fx *Effects) (ended bool) {
 	fx.Closes = append(fx.Closes, Close{a.gen, code})
-	s.detach(now, a, code != protocol.CloseReplaced && code != protocol.CloseClientDeleted, fx)
+	return s.detach(now, a, code != protocol.CloseReplaced && code != protocol.CloseClientDeleted, fx)
 }
 
-// detach forgets an attachment, and holds its place where hold is set (P-11).
-func (s *Session) detach(now time.Duration, a *attachment, hold bool, fx *Effects) {
+// detach forgets an attachment, and holds its place where hold is set (P-11). It reports whether a place has ended, its own or the
+// one that gave way to it: then the least ack is to be taken anew.
+func (s *Session) detach(now time.Duration, a *attachment, hold bool, fx *Effects) (ended bool) {
 	x := s.x
-	for i := range x.attached {
-		if x.attached[i] == a {
-			x.attached = append(x.attached[:i], x.attached[i+1:]...)
-			break
-		}
+	if i := slices.Index(x.attached, a); i >= 0 {
+		x.attached = slices.Delete(x.attached, i, i+1)
 	}
 	if a.batch != nil {
 		fx.event(EventUnsent, a.frames)
 	}
-	if hold && s.cfg.ResumeWindow > 0 {
-		if len(x.places) == MaxPlaces {
-			x.places = append(x.places[:0], x.places[1:]...)
-			fx.event(EventPlacePushed, 1)
-		}
-		x.places = append(x.places, place{acked: a.acked, until: now + s.cfg.ResumeWindow})
+	if !hold || s.cfg.ResumeWindow <= 0 {
+		return true
 	}
+	if len(x.places) == MaxPlaces {
+		x.places = append(x.places[:0], x.places[1:]...)
+		fx.event(EventPlacePushed, 1)
+		ended = true
+	}
+	x.places = append(x.places, place{acked: a.acked, until: now + s.cfg.ResumeWindow})
+	return ended
 }

@@ -14,7 +14,7 @@ type Effects struct {
 	Writes   []Write
 	Pauses   []Pause
 	Forwards []Forward
-	Settled  []any // whose frames are confirmed, though the answer may have to wait: they are in flight no more
+	Settled  []any // whose frames are confirmed, though the answer has to wait: they are in flight no more
 	Replies  []Reply
 	Closes   []Close
 	Events   []Event

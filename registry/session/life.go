@@ -11,8 +11,31 @@ type ending struct {
 	to       any // who asked for the deletion; nil for the janitor
 	asked    bool
 	deferred []Publish
-	attaches []Attach
+	attaches []early
 	event    EventKind
+}
+
+// early is an attach that waits for the next life, with what its client has written already (P-6: handled after hello, in order).
+type early struct {
+	in       Attach
+	messages []earlyMessage
+}
+
+type earlyMessage struct {
+	m   protocol.Message
+	bad *protocol.Error
+}
+
+// of returns the attach of connection gen, nil for none.
+func (e *ending) of(gen uint64) *early {
+	if e != nil {
+		for i := range e.attaches {
+			if e.attaches[i].in.Gen == gen {
+				return &e.attaches[i]
+			}
+		}
+	}
+	return nil
 }
 
 // drain is a broker on its way out (P-23).
@@ -37,16 +60,21 @@ func (s *Session) Judge(now time.Duration, fx *Effects) (kept bool) {
 		return true
 	}
 	s.more(fx).ending = &ending{event: EventReaped}
-	s.endIfIdle(now, fx)
+	s.endIfIdle(fx)
 	return false
 }
 
-// Delete closes the client's connections with 4504 and ends its life; to is answered when that is confirmed.
+// Delete closes the client's connections with 4504 and ends its life; to is answered when that is confirmed. Where the janitor is
+// ending it already, that serves.
 func (s *Session) Delete(now time.Duration, to any, fx *Effects) {
 	defer s.settle(fx)
 	x := s.more(fx)
 	if x.ending != nil {
-		fx.fail(to, protocol.Errorf(protocol.CodeConflict, "the client is being deleted already"))
+		if x.ending.to == nil {
+			x.ending.to = to
+		} else {
+			fx.fail(to, protocol.Errorf(protocol.CodeConflict, "the client is being deleted already"))
+		}
 		return
 	}
 	for len(x.attached) > 0 {
@@ -56,7 +84,7 @@ func (s *Session) Delete(now time.Duration, to any, fx *Effects) {
 	s.cutWaits(protocol.ShortGone, fx)
 	s.cutReads(fx)
 	x.ending = &ending{to: to, event: EventDeleted}
-	s.endIfIdle(now, fx)
+	s.endIfIdle(fx)
 }
 
 // cutReads answers every long-poll as things stand.
@@ -68,7 +96,7 @@ func (s *Session) cutReads(fx *Effects) {
 }
 
 // endIfIdle asks the store to forget the client once nothing of it is pending any more.
-func (s *Session) endIfIdle(now time.Duration, fx *Effects) {
+func (s *Session) endIfIdle(fx *Effects) {
 	if s.x == nil || s.x.ending == nil || s.x.ending.asked || len(s.x.pending) > 0 {
 		return
 	}
@@ -77,17 +105,25 @@ func (s *Session) endIfIdle(now time.Duration, fx *Effects) {
 	s.commit(Commit{Delete: true}, pending{deletes: true}, fx)
 }
 
-// abandonEnding goes on with the old life, since the store could not end it.
+// abandonEnding goes on with the old life, since the store could not end it, and serves those who came meanwhile: they never fail for it (P-28).
 func (s *Session) abandonEnding(now time.Duration, e *protocol.Error, fx *Effects) {
 	end := s.x.ending
 	s.x.ending = nil
 	fx.fail(end.to, e)
+	s.serve(now, end, fx)
+}
+
+// serve takes in what came while a life was ending.
+func (s *Session) serve(now time.Duration, end *ending, fx *Effects) {
 	for _, p := range end.deferred {
-		fx.fail(p.To, e)
+		s.Publish(now, p, fx)
 	}
-	for _, a := range end.attaches {
-		fx.Pauses = append(fx.Pauses, Pause{a.Gen, false})
-		s.Attach(now, a, fx)
+	for _, w := range end.attaches {
+		fx.Pauses = append(fx.Pauses, Pause{w.in.Gen, false})
+		s.Attach(now, w.in, fx)
+		for _, m := range w.messages {
+			s.Message(now, w.in.Gen, m.m, m.bad, fx)
+		}
 	}
 }
 
@@ -108,17 +144,15 @@ func (s *Session) Ended(fx *Effects) (next bool) {
 	return len(end.deferred)+len(end.attaches) > 0
 }
 
-// Reborn begins the next life in the same actor, under a new epoch, with what was kept for it.
+// Reborn begins the next life in the same actor, under a new epoch, with what was kept for it. A drain goes on, and so does a provider call,
+// whose answer is not this life's.
 func (s *Session) Reborn(now time.Duration, fx *Effects) {
-	end := s.x.ending
+	old := s.x
 	*s = New(s.cfg, now)
-	for _, p := range end.deferred {
-		s.Publish(now, p, fx)
+	if old.drain != nil || old.ask != 0 {
+		s.x = &extra{drain: old.drain, ask: old.ask, asked: old.asked, outdated: old.ask != 0}
 	}
-	for _, a := range end.attaches {
-		fx.Pauses = append(fx.Pauses, Pause{a.Gen, false})
-		s.Attach(now, a, fx)
-	}
+	s.serve(now, old.ending, fx)
 	s.settle(fx)
 }
 
@@ -151,15 +185,15 @@ func (s *Session) closeDraining(now time.Duration, fx *Effects) {
 // Recover follows a panic of the actor while it handled an input of this session: the outbox stays, everything that was
 // under way is failed, every connection is closed with 4003, and the epoch is given up, since what was half done is not known.
 func (s *Session) Recover(now time.Duration, fx *Effects) {
+	e := protocol.Errorf(protocol.CodeInternal, "the client's actor failed and was resumed")
 	if s.x != nil {
-		e := protocol.Errorf(protocol.CodeInternal, "the client's actor failed and was resumed")
-		s.failAppends(now, e, fx)
-		if s.x.ending != nil {
-			s.abandonEnding(now, e, fx)
-		}
+		s.failAppends(e, fx)
 	}
 	s.box.Truncate()
 	s.newEpoch(now, fx)
+	if s.x != nil && s.x.ending != nil {
+		s.abandonEnding(now, e, fx)
+	}
 	s.settle(fx)
 }
 
@@ -168,14 +202,14 @@ func (s *Session) newEpoch(now time.Duration, fx *Effects) {
 	fx.event(EventRestarted, 1)
 	if s.x != nil {
 		if len(s.x.pending) > 0 {
-			s.failAppends(now, protocol.Errorf(protocol.CodeInternal, "the outcome of a write is unknown; the outbox was given a new epoch"), fx)
+			s.failAppends(outcomeUnknown(), fx)
 		}
 		s.cutWaits(protocol.ShortGone, fx)
 		s.cutReads(fx)
 		for len(s.x.attached) > 0 {
 			s.close(now, s.x.attached[0], protocol.CloseClientRestarted, fx)
 		}
-		s.x.places, s.x.records = nil, nil
+		s.x.places, s.x.records, s.x.void = nil, nil, s.x.token
 	}
 	s.epoch = s.cfg.NewEpoch()
 	s.acked, s.sent, s.written = 0, 0, 0

@@ -10,6 +10,12 @@ import (
 func (s *Session) Message(now time.Duration, gen uint64, m protocol.Message, bad *protocol.Error, fx *Effects) {
 	defer s.settle(fx)
 	a := s.x.find(gen)
+	if a == nil && s.x != nil {
+		if w := s.x.ending.of(gen); w != nil {
+			w.messages = append(w.messages, earlyMessage{m, bad})
+			return
+		}
+	}
 	if a == nil || a.closing != 0 {
 		fx.event(EventStale, 1)
 		return

@@ -124,35 +124,50 @@ func (s *Session) Confirmed(now time.Duration, token uint64, err error, unknown 
 	defer s.settle(fx)
 	x := s.x
 	if x == nil || len(x.pending) == 0 || x.pending[0].token != token {
-		if x != nil && x.owed > 0 {
-			x.owed--
-		}
-		// The word on an update that had been given up behind a failed one. Had the store kept it, its seq may have been given
-		// out again: the numbering cannot be trusted any more.
-		if err == nil || unknown {
-			s.newEpoch(now, fx)
-		}
+		s.late(now, token, err == nil || unknown, fx)
 		return
 	}
 	if err != nil {
-		s.failAppends(now, protocol.AsError(err), fx)
+		e := protocol.AsError(err)
+		s.failAppends(e, fx)
 		x.owed-- // this one has come
 		if unknown {
 			s.newEpoch(now, fx)
 		}
-		s.endIfIdle(now, fx)
+		s.afterFailure(now, e, fx)
 		return
 	}
 	p := x.pending[0]
-	rest := append(x.pending[:0], x.pending[1:]...)
-	x.pending[len(rest)] = pending{}
-	x.pending = rest
+	x.pending[0] = pending{}
+	if len(x.pending) == 1 {
+		x.pending = x.pending[:0]
+	} else {
+		x.pending = x.pending[1:]
+	}
 	if p.deletes {
 		fx.Retire = true
 		return
 	}
 	s.confirm(now, p, fx)
-	s.endIfIdle(now, fx)
+	s.endIfIdle(fx)
+}
+
+// late takes the word on an update that had been given up behind a failed one. Had the store kept it, its seq may have been given
+// out again: the numbering cannot be trusted any more, unless an epoch has ended since.
+func (s *Session) late(now time.Duration, token uint64, kept bool, fx *Effects) {
+	void := false
+	if x := s.x; x != nil {
+		x.owed = max(0, x.owed-1)
+		void = token <= x.void
+	}
+	if kept && !void {
+		s.newEpoch(now, fx)
+		s.afterFailure(now, outcomeUnknown(), fx)
+	}
+}
+
+func outcomeUnknown() *protocol.Error {
+	return protocol.Errorf(protocol.CodeInternal, "the outcome of a write is unknown; the outbox was given a new epoch")
 }
 
 func (s *Session) confirm(now time.Duration, p pending, fx *Effects) {
@@ -161,9 +176,6 @@ func (s *Session) confirm(now time.Duration, p pending, fx *Effects) {
 	n := int(p.last - p.first + 1)
 	fx.Events = append(fx.Events, Event{Kind: EventPublished, N: n, Bytes: s.box.Bytes() - before - int64(n)*protocol.FrameOverhead})
 	s.active = now
-	if p.to != nil {
-		fx.Settled = append(fx.Settled, p.to)
-	}
 	s.await(wait{to: p.to, level: p.level, first: p.first, last: p.last}, fx)
 	for _, f := range p.followers {
 		fx.event(EventDuplicate, 1)
@@ -175,24 +187,33 @@ func (s *Session) confirm(now time.Duration, p pending, fx *Effects) {
 }
 
 // failAppends answers everything that is pending with e; none of it has a seq any more.
-func (s *Session) failAppends(now time.Duration, e *protocol.Error, fx *Effects) {
+func (s *Session) failAppends(e *protocol.Error, fx *Effects) {
 	x := s.x
 	fx.event(EventCommitFailed, len(x.pending))
 	x.owed += len(x.pending)
+	x.records.forget(x.pending)
 	for _, p := range x.pending {
 		fx.fail(p.to, e)
 		for _, f := range p.followers {
 			fx.fail(f.to, e)
 		}
-		if p.record != nil {
-			x.records.forget(*p.record)
-		}
-		if p.deletes && x.ending != nil {
-			s.abandonEnding(now, e, fx)
-		}
 	}
 	x.pending = nil
 	s.box.Truncate()
+}
+
+// afterFailure goes on once nothing is pending any more, because e ended it: a deletion that was among it is off, one that waited for it
+// is asked for now, and a draining reader has nothing more to wait for.
+func (s *Session) afterFailure(now time.Duration, e *protocol.Error, fx *Effects) {
+	switch {
+	case s.x == nil:
+	case s.x.ending != nil && s.x.ending.asked:
+		s.abandonEnding(now, e, fx)
+	case s.x.ending != nil:
+		s.endIfIdle(fx)
+	case s.x.drain != nil:
+		s.pumpAll(now, fx)
+	}
 }
 
 // await answers w at once where its level is reached, else it waits.
@@ -207,6 +228,7 @@ func (s *Session) await(w wait, fx *Effects) {
 		s.answer(w, s.level(w.last), protocol.ShortDraining, fx)
 		return
 	}
+	fx.Settled = append(fx.Settled, w.to)
 	s.x.waits = append(s.x.waits, w)
 }
 
@@ -284,11 +306,23 @@ func (p *pending) giveUp(to any) {
 	}
 }
 
+// giveUp lets whoever gave to be answered by the next life as soon as it is stored there.
+func (e *ending) giveUp(to any) {
+	for i := range e.deferred {
+		if e.deferred[i].To == to {
+			e.deferred[i].Level = LevelStored
+		}
+	}
+}
+
 // GiveUp answers whoever gave to with what has been reached by now: its time is over, or its caller is gone.
 func (s *Session) GiveUp(to any, fx *Effects) {
 	if s.x != nil {
 		for i := range s.x.pending {
 			s.x.pending[i].giveUp(to)
+		}
+		if s.x.ending != nil {
+			s.x.ending.giveUp(to)
 		}
 		s.x.waits = keepUnless(s.x.waits, func(w wait) bool {
 			if w.to != to {

@@ -3,6 +3,7 @@ package session
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/restante/restante/protocol"
@@ -73,7 +74,17 @@ func (r *records) bytes() int64 {
 	return int64(len(r.by)) * recordBytes
 }
 
-func (r *records) forget(k RecordKey) { delete(r.by, k) }
+// forget lets go of the records of appends that failed. They are the youngest, in the order of the appends, less those that the
+// bound has pushed out; a key left in order would later take along the record of the append's repeat.
+func (r *records) forget(failed []pending) {
+	for _, p := range slices.Backward(failed) {
+		if p.record == nil || r == nil || len(r.order) == 0 || r.order[len(r.order)-1] != *p.record {
+			continue
+		}
+		r.order = r.order[:len(r.order)-1]
+		delete(r.by, *p.record)
+	}
+}
 
 // remember keeps one more record, lets go of those past their time, and returns how many went by the bound on their number.
 func (x *extra) remember(cfg *Config, now time.Duration, k RecordKey, rec record) (pushed int) {
@@ -97,8 +108,7 @@ func (r *records) expire(cfg *Config, now time.Duration) {
 		return
 	}
 	for len(r.order) > 0 {
-		rec, ok := r.by[r.order[0]]
-		if ok && now-rec.at < cfg.RecordTTL {
+		if now-r.by[r.order[0]].at < cfg.RecordTTL {
 			return
 		}
 		r.shift()
@@ -121,7 +131,7 @@ func (s *Session) repeat(now time.Duration, p Publish, fx *Effects) bool {
 		return false
 	}
 	if rec.sum != p.Sum {
-		fx.fail(p.To, protocol.Errorf(protocol.CodeIDReused, "this id was used for another frame (seq %d)", rec.last))
+		fx.fail(p.To, protocol.Errorf(protocol.CodeIDReused, "this id was used for another frame"))
 		return true
 	}
 	if rec.last > s.box.Head() {

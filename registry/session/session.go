@@ -25,7 +25,7 @@ type Config struct {
 	MaxRecords int
 	// ClientTTL is how long an idle client lives (P-28); zero or less: for ever.
 	ClientTTL time.Duration
-	// Snapshots says that there is a provider to ask (P-9), for at most SnapshotTimeout.
+	// Snapshots says that there is a provider to ask (P-9), for at most SnapshotTimeout, which is never off.
 	Snapshots       bool
 	SnapshotTimeout time.Duration
 	// AckInterval, MaxFrameBytes and MaxMessageBytes are announced in hello (P-6).
@@ -73,11 +73,13 @@ type extra struct {
 	pending  []pending // appends that the store has not confirmed yet, oldest first
 	token    uint64    // the last token given to a commit
 	owed     int       // words that the store still owes on updates that were given up behind a failed one
+	void     uint64    // the words up to this token were given up with an epoch that is over: they say nothing any more
 	waits    []wait    // publishers that wait for sent or acked
 	reads    []read    // long-polls, and reads that wait for a snapshot
 	records  *records
 	ask      uint64 // the token of the provider call under way; 0 for none
 	asked    uint64 // the last token given to a provider call
+	outdated bool   // the provider call under way was for an earlier life
 	ending   *ending
 	drain    *drain
 }

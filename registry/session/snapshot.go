@@ -2,6 +2,7 @@ package session
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/restante/restante/protocol"
@@ -25,7 +26,15 @@ func (s *Session) Answered(now time.Duration, token, asOf uint64, data []byte, e
 		return
 	}
 	s.x.ask = 0
-	if e := s.unusable(asOf, data, err); e != nil {
+	if s.x.outdated {
+		s.x.outdated = false
+		if s.x.awaiting() {
+			s.askSnapshot(fx)
+		}
+		return
+	}
+	data, e := s.usable(asOf, data, err)
+	if e != nil {
 		s.endWaiting(now, e, func(time.Duration) bool { return true }, fx)
 		return
 	}
@@ -35,9 +44,9 @@ func (s *Session) Answered(now time.Duration, token, asOf uint64, data []byte, e
 			a.awaiting = false
 			a.out = append(a.out, protocol.Piece{Body: b})
 			a.cursor, a.lift, a.replayTo = asOf, asOf, max(asOf, a.replayTo)
+			s.sent = max(s.sent, asOf)
 		}
 	}
-	s.sent = max(s.sent, asOf)
 	page, _ := json.Marshal(struct { // of an integer and a checked value: cannot fail
 		AsOf uint64          `json:"as_of"`
 		Data json.RawMessage `json:"data"`
@@ -52,20 +61,29 @@ func (s *Session) Answered(now time.Duration, token, asOf uint64, data []byte, e
 	s.pumpAll(now, fx)
 }
 
-// unusable says why a provider's answer cannot be used: it is used if floor <= asOf <= head now (P-9).
-func (s *Session) unusable(asOf uint64, data []byte, err error) *protocol.Error {
+// awaiting reports whether anybody waits for the provider.
+func (x *extra) awaiting() bool {
+	return slices.ContainsFunc(x.attached, func(a *attachment) bool { return a.awaiting }) ||
+		slices.ContainsFunc(x.reads, func(r read) bool { return r.awaiting })
+}
+
+// usable returns a provider's data as it is sent, or why the answer cannot be used: it is used if floor <= asOf <= head now (P-9).
+func (s *Session) usable(asOf uint64, data []byte, err error) ([]byte, *protocol.Error) {
 	const code = protocol.CodeSnapshotUnavailable
-	switch {
-	case err != nil:
-		return protocol.Errorf(code, "the snapshot provider failed: %s", err)
-	case asOf < s.box.Floor() || asOf > s.box.Head():
-		return protocol.Errorf(code, "the snapshot is as of %d, outside %d to %d", asOf, s.box.Floor(), s.box.Head())
-	case s.cfg.MaxMessageBytes > 0 && len(data) > s.cfg.MaxMessageBytes-protocol.MessageSlack:
-		return protocol.Errorf(code, "the snapshot has %d bytes, more than the limit", len(data))
-	case !json.Valid(data):
-		return protocol.Errorf(code, "the snapshot provider's data is not JSON")
+	if err != nil {
+		return nil, protocol.Errorf(code, "the snapshot provider failed: %s", err)
 	}
-	return nil
+	if asOf < s.box.Floor() || asOf > s.box.Head() {
+		return nil, protocol.Errorf(code, "the snapshot is as of %d, outside %d to %d", asOf, s.box.Floor(), s.box.Head())
+	}
+	compact, err := protocol.ParseSnapshotData(data)
+	if err != nil {
+		return nil, protocol.Errorf(code, "the snapshot provider's data: %s", err)
+	}
+	if n := protocol.SnapshotLen(asOf, len(compact)); s.cfg.MaxMessageBytes > 0 && n > s.cfg.MaxMessageBytes {
+		return nil, protocol.Errorf(code, "the snapshot makes a message of %d bytes, the limit is %d", n, s.cfg.MaxMessageBytes)
+	}
+	return compact, nil
 }
 
 // giveUpSnapshots lets everybody go on who has waited too long.

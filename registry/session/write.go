@@ -14,7 +14,7 @@ func (s *Session) pump(now time.Duration, a *attachment, fx *Effects) {
 	}
 	reading := a.closing == 0 && !a.awaiting
 	if reading && a.cursor < s.box.Floor() {
-		s.close(now, a, protocol.CloseSlowConsumer, fx) // its next frame is gone (P-8)
+		s.end(now, a, protocol.CloseSlowConsumer, fx) // its next frame is gone (P-8)
 		return
 	}
 	batch := a.out
@@ -39,7 +39,14 @@ func (s *Session) pump(now time.Duration, a *attachment, fx *Effects) {
 		fx.Writes = append(fx.Writes, Write{a.gen, batch})
 	}
 	if a.closing != 0 {
-		s.close(now, a, a.closing, fx)
+		s.end(now, a, a.closing, fx)
+	}
+}
+
+// end closes a's connection, and takes the least ack anew where that ends a place.
+func (s *Session) end(now time.Duration, a *attachment, code protocol.CloseCode, fx *Effects) {
+	if s.close(now, a, code, fx) {
+		s.retake(now, fx)
 	}
 }
 
