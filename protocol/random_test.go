@@ -54,7 +54,7 @@ func randomText(r *rand.Rand, start string) string {
 func TestP02_RandomTexts(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	verdicts := map[protocol.Code]int{}
-	for range 20_000 {
+	for range 10_000 {
 		src := randomText(r, []string{"", `"type":"t"`}[r.IntN(2)])
 		body, err := protocol.ParseBody([]byte(src), fuzzMax)
 		got := code(t, err)
@@ -67,7 +67,7 @@ func TestP02_RandomTexts(t *testing.T) {
 		}
 	}
 	for _, c := range []protocol.Code{"", protocol.CodeBadJSON, protocol.CodeBadFrame} {
-		require.Greater(t, verdicts[c], 1000, "the texts reach the verdict %q often: %v", c, verdicts)
+		require.Greater(t, verdicts[c], 500, "the texts reach the verdict %q often: %v", c, verdicts)
 	}
 }
 
@@ -76,7 +76,7 @@ func TestP20_RandomMessages(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	starts := []string{"", `"type":"send","id":"u1","to":"b","frame":{"type":"t"}`, `"type":"ack","seq":7`, `"id":"u1","type":"ack"`, `"id":"u1"`, `"type":"what"`}
 	verdicts := map[protocol.Code]int{}
-	for range 20_000 {
+	for range 10_000 {
 		src := []byte(randomText(r, starts[r.IntN(len(starts))]))
 		m, err := protocol.ParseMessage(src, fuzzMax)
 		got := code(t, err)

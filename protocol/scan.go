@@ -36,17 +36,12 @@ type value struct {
 }
 
 func (s *scanner) fail(why string) bool {
-	if s.fault == "" {
-		s.fault = why
-	}
+	s.fault = why
 	return false
 }
 
-// err is the fault as an error, nil if there is none. what names the text, for people.
+// err is the fault as an error; there must be one. what names the text, for people.
 func (s *scanner) err(what string) *Error {
-	if s.fault == "" {
-		return nil
-	}
 	return Errorf(CodeBadJSON, "%s is not valid JSON: %s at byte %d", what, s.fault, s.pos)
 }
 
@@ -73,9 +68,6 @@ func (s *scanner) skip() byte {
 
 // end passes white space up to the end of the text; anything else there is a fault.
 func (s *scanner) end() bool {
-	if s.fault != "" {
-		return false
-	}
 	s.skip()
 	if s.pos < len(s.src) {
 		return s.fail("more text after the value")
@@ -116,8 +108,11 @@ func (s *scanner) enter() {
 }
 
 // member passes the name of an object's next member, and its colon. first says that none has been read yet. false at the
-// object's end, which it passes, and at a fault.
+// object's end, which it passes, and at a fault, also one of the value before.
 func (s *scanner) member(first bool) (text, bool) {
+	if s.fault != "" {
+		return text{}, false
+	}
 	c := s.skip()
 	switch {
 	case c == '}':
