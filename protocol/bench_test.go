@@ -10,7 +10,7 @@ import (
 )
 
 // body256 is a compact body of 256 bytes, as an agent's progress event looks.
-var body256 = []byte(`{"type":"tool_result","id":"toolu_01A09q90qw90lq917835lq9","name":"go_test","ok":true,"ms":1834,"pct":40.5,"path":"registry/session/session.go","text":"ok github.com/example/project 0.031s............ coverage: 91.2","tags":["a","b"],"n":null,"m":[1,2,34]}`)
+var body256 = []byte(`{"type":"tool_result","id":"call_01A09q90qw90lq917835lq9x","name":"go_test","ok":true,"ms":1834,"pct":40.5,"path":"registry/session/session.go","text":"ok github.com/example/project 0.031s............ coverage: 91.2","tags":["a","b"],"n":null,"m":[1,2,34]}`)
 
 func BenchmarkParseBody(b *testing.B) {
 	require.Len(b, body256, 256)

@@ -61,6 +61,23 @@ func TestP02_DepthCostsNoStack(t *testing.T) {
 	require.Equal(t, protocol.CodeBadJSON, code(t, err))
 }
 
+// TestP02_EveryByteAtEveryPlace puts each byte at each place of a string: the scanner reads eight at a time where it can.
+func TestP02_EveryByteAtEveryPlace(t *testing.T) {
+	accepted := 0
+	for c := range 256 {
+		for at := range 18 {
+			src := []byte(`{"type":"aaaaaaaaaaaaaaaaaa","b":[]}`)
+			src[len(`{"type":"`)+at] = byte(c)
+			_, err := protocol.ParseBody(src, 0)
+			require.Equal(t, naiveBody(src, len(src)), code(t, err), "%q", src)
+			if err == nil {
+				accepted++
+			}
+		}
+	}
+	require.Equal(t, 18*(0x80-0x20-2), accepted, "all of ASCII that is printable, or DEL, but for the quote and the backslash")
+}
+
 func TestP19_HistoryBeyondAnInt(t *testing.T) {
 	m, err := protocol.ParseMessage([]byte(`{"type":"subscribe","topic":"a","history":9007199254740991}`), 0)
 	require.NoError(t, err)
