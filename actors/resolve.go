@@ -28,17 +28,13 @@ func (r Request) Reply(msg any) { r.sys.Root().Send(r.Sender, msg) }
 // resolved, and written a few times at the start.
 type kinds struct{ byAddress sync.Map }
 
-// resolve is the library's address resolver.
+// resolve is the library's address resolver. Whether there is an owner of that id is asked at each send.
 func (k *kinds) resolve(pid *actor.PID) (actor.Process, bool) {
 	v, ok := k.byAddress.Load(pid.Address)
 	if !ok {
 		return nil, false
 	}
-	p := v.(*process)
-	if _, ok := p.find(pid.Id); !ok {
-		return nil, false
-	}
-	return p, true
+	return v.(*process), true
 }
 
 // Resolve makes the owners that find knows by id reachable through PIDs: PID{Address: address, Id: id}. find is called at each

@@ -145,6 +145,24 @@ func TestAPIDThatWasResolvedFindsTheNextLife(t *testing.T) {
 	})
 }
 
+func TestAMessageThatMeetsAnEndFindsTheNextLife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := Start(Options{})
+		old, next := &scripted{sys: s}, &scripted{sys: s}
+		old.tell(func() { old.Close() })
+		synctest.Wait()
+		lives := []*scripted{old, next} // the registry puts the next life in its place between two looks
+		s.Resolve("client", func(string) (Addressed, bool) {
+			o := lives[0]
+			lives = lives[1:]
+			return o, true
+		})
+		s.Root().Send(actor.NewPID("client", "a"), "x")
+		require.Equal(t, []any{"x"}, next.snapshot())
+		require.NoError(t, s.Stop(t.Context()))
+	})
+}
+
 func TestStopAndPoisonAskTheOwner(t *testing.T) {
 	inSystem(t, Options{}, func(t *testing.T, s *System, _ *directory, a *scripted, _ *watcherActor, _ *actor.PID) {
 		pid := actor.NewPID("client", "a")

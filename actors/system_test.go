@@ -90,6 +90,14 @@ func TestStopMayBeCalledOftenAndAtOnce(t *testing.T) {
 	require.ErrorIs(t, err, ErrStopped)
 }
 
+func TestSpawnThatTheRootNoLongerHearsIsRefused(t *testing.T) {
+	s := Start(Options{})
+	require.NoError(t, s.Stop(t.Context()))
+	s.stopping.Store(false) // as seen by a Spawn that began before Stop
+	_, err := s.Spawn("late", clerk("late", &journal{}))
+	require.ErrorIs(t, err, ErrStopped)
+}
+
 func TestSpawnRacingStopEndsWithNoActorLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := Start(Options{})
@@ -164,6 +172,26 @@ func TestANameIsTakenUntilItsActorHasEnded(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, s.Stop(t.Context()))
 		require.Equal(t, []string{"first started", "first stopped", "third started", "third stopped"}, j.read())
+	})
+}
+
+func TestANameIsTakenUntilTheRootHasHeardOfTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := Start(Options{})
+		var j journal
+		var err error
+		pid, spawnErr := s.Spawn("topic", actor.PropsFromFunc(func(ctx actor.Context) {
+			if _, ok := ctx.Message().(*actor.Stopped); ok {
+				// The library has given the name free, but not yet told the root; it would take the new one for the old.
+				_, err = s.Spawn("topic", clerk("too early", &j))
+			}
+		}))
+		require.NoError(t, spawnErr)
+		s.Root().Poison(pid)
+		synctest.Wait()
+		require.ErrorIs(t, err, actor.ErrNameExists)
+		require.Empty(t, j.read())
+		require.NoError(t, s.Stop(t.Context()))
 	})
 }
 

@@ -51,6 +51,17 @@ func TestWheelAgainstANaiveModel(t *testing.T) {
 	})
 }
 
+func TestWheelHoldsNoOwnerThatWasDue(t *testing.T) {
+	w := wheel{tick: time.Second}
+	w.add(numberedTimer(1), 0)
+	w.add(numberedTimer(2), time.Millisecond)
+	require.Len(t, w.advance(0, nil), 1)
+	slot := w.slots[0]
+	require.Equal(t, []wheelEntry{{numberedTimer(2), time.Millisecond}, {}}, slot[:2])
+	require.Len(t, w.advance(time.Second, nil), 1)
+	require.Equal(t, []wheelEntry{{}, {}}, slot[:2])
+}
+
 func TestWheelGivesUpTheMemoryOfABurst(t *testing.T) {
 	w := wheel{tick: time.Second}
 	for i := range 2 * spareKept {
