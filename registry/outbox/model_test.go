@@ -1,0 +1,204 @@
+package outbox
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/restante/restante/protocol"
+)
+
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.steps", "120"); err != nil { // long runs find what a shrinking ring gets wrong
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
+// frame is what the naive model keeps of one frame.
+type frame struct {
+	seq  uint64
+	body protocol.Body
+	at   time.Duration
+}
+
+// naive does what an Outbox promises, with slices and nothing clever.
+type naive struct {
+	floor     uint64
+	confirmed []frame
+	pending   []frame
+}
+
+func (n *naive) head() uint64 { return n.floor + uint64(len(n.confirmed)) }
+
+func (n *naive) bytes() (sum int64) {
+	for _, f := range n.confirmed {
+		sum += int64(len(f.body)) + protocol.FrameOverhead
+	}
+	return sum
+}
+
+func (n *naive) append(b protocol.Body, at time.Duration) uint64 {
+	seq := n.head() + uint64(len(n.pending)) + 1
+	n.pending = append(n.pending, frame{seq, b, at})
+	return seq
+}
+
+func (n *naive) confirm(seq uint64) {
+	for len(n.pending) > 0 && n.pending[0].seq <= seq {
+		n.confirmed = append(n.confirmed, n.pending[0])
+		n.pending = n.pending[1:]
+	}
+}
+
+func (n *naive) shift() frame {
+	f := n.confirmed[0]
+	n.confirmed, n.floor = n.confirmed[1:], f.seq
+	return f
+}
+
+func (n *naive) dropTo(seq uint64) (frames int) {
+	for ; len(n.confirmed) > 0 && n.confirmed[0].seq <= seq; frames++ {
+		n.shift()
+	}
+	return frames
+}
+
+func (n *naive) prune(b Bounds, now time.Duration, keep uint64) (p Pruned) {
+	before := n.bytes()
+	for ; b.Frames > 0 && len(n.confirmed) > 1 && len(n.confirmed) > b.Frames; p.Count++ {
+		n.shift()
+	}
+	for ; b.Bytes > 0 && len(n.confirmed) > 1 && n.bytes() > b.Bytes; p.Bytes++ {
+		n.shift()
+	}
+	for ; b.Age > 0 && len(n.confirmed) > 1 && n.confirmed[0].seq <= keep && now-n.confirmed[0].at >= b.Age; p.Age++ {
+		n.shift()
+	}
+	p.Freed = before - n.bytes()
+	return p
+}
+
+// machine runs an Outbox beside the model.
+type machine struct {
+	box   Outbox
+	model naive
+	now   time.Duration
+	made  int
+}
+
+func (m *machine) fill(t *rapid.T, n int) {
+	pad := rapid.IntRange(1, 40).Draw(t, "pad")
+	for range n {
+		m.made++
+		b := protocol.Body(fmt.Sprintf(`{"type":"f","n":%d,"pad":"%0*d"}`, m.made, pad, 0))
+		require.Equal(t, m.model.append(b, m.now), m.box.Append(b, m.now))
+	}
+}
+
+func (m *machine) Append(t *rapid.T)     { m.fill(t, rapid.IntRange(1, 4).Draw(t, "n")) }
+func (m *machine) AppendMany(t *rapid.T) { m.fill(t, rapid.IntRange(5, 80).Draw(t, "n")) }
+
+func (m *machine) Confirm(t *rapid.T) {
+	seq := rapid.Uint64Range(0, m.box.Tail()).Draw(t, "seq")
+	m.box.Confirm(seq)
+	m.model.confirm(seq)
+}
+
+func (m *machine) ConfirmAll(*rapid.T) {
+	m.box.Confirm(m.box.Tail())
+	m.model.confirm(m.box.Tail())
+}
+
+func (m *machine) Truncate(t *rapid.T) {
+	require.Equal(t, len(m.model.pending), m.box.Truncate())
+	m.model.pending = nil
+}
+
+func (m *machine) DropTo(t *rapid.T) {
+	seq := rapid.Uint64Range(0, m.box.Tail()+2).Draw(t, "seq")
+	before := m.model.bytes()
+	frames, bytes := m.box.DropTo(seq)
+	require.Equal(t, m.model.dropTo(seq), frames)
+	require.Equal(t, before-m.model.bytes(), bytes)
+}
+
+func (m *machine) Prune(t *rapid.T) {
+	m.now += time.Duration(rapid.IntRange(0, 5).Draw(t, "later"))
+	b := Bounds{
+		Frames: rapid.IntRange(-1, 60).Draw(t, "frames"), Bytes: rapid.Int64Range(-1, 6000).Draw(t, "bytes"),
+		Age: time.Duration(rapid.IntRange(-1, 12).Draw(t, "age")),
+	}
+	keep := rapid.Uint64Range(0, m.box.Head()).Draw(t, "keep")
+	require.Equal(t, m.model.prune(b, m.now, keep), m.box.Prune(b, m.now, keep))
+}
+
+func (m *machine) Copy(t *rapid.T) {
+	after := rapid.Uint64Range(m.box.Floor(), m.box.Head()).Draw(t, "after")
+	maxFrames, maxBytes := rapid.IntRange(0, 20).Draw(t, "frames"), rapid.IntRange(0, 400).Draw(t, "bytes")
+	var want []protocol.Piece
+	size := 0
+	for _, f := range m.model.confirmed {
+		if f.seq <= after {
+			continue
+		}
+		if size += len(f.body); len(want) == maxFrames || size > maxBytes && len(want) > 0 {
+			break
+		}
+		want = append(want, protocol.Piece{Seq: f.seq, Body: f.body})
+	}
+	require.Equal(t, want, m.box.Copy(nil, after, maxFrames, maxBytes))
+}
+
+func (m *machine) Appended(t *rapid.T) {
+	first := rapid.Uint64Range(0, m.box.Tail()).Draw(t, "first")
+	last := rapid.Uint64Range(first, m.box.Tail()+2).Draw(t, "last")
+	var want []protocol.Body
+	for _, fs := range [][]frame{m.model.confirmed, m.model.pending} {
+		for _, f := range fs {
+			if f.seq >= first && f.seq <= last {
+				want = append(want, f.body)
+			}
+		}
+	}
+	require.Equal(t, want, m.box.Appended(nil, first, last))
+}
+
+// Check compares all that can be seen, after every step.
+func (m *machine) Check(t *rapid.T) {
+	require.Equal(t, m.model.floor, m.box.Floor())
+	require.Equal(t, m.model.head(), m.box.Head())
+	require.Equal(t, m.model.head()+uint64(len(m.model.pending)), m.box.Tail())
+	require.Equal(t, uint64(len(m.model.confirmed)), m.box.Len())
+	require.Equal(t, m.model.bytes(), m.box.Bytes())
+	for _, f := range m.model.confirmed {
+		if b, at, ok := m.box.At(f.seq); !ok || at != f.at || !bytes.Equal(b, f.body) { // the plain way: there are many
+			t.Fatalf("frame %d is %s at %s, want %s at %s", f.seq, b, at, f.body, f.at)
+		}
+	}
+	for _, seq := range []uint64{0, m.model.floor, m.model.head() + 1} { // P-26: what is pending is not there
+		_, _, ok := m.box.At(seq)
+		require.False(t, ok, "seq %d", seq)
+	}
+	n := int(m.box.tail - m.box.floor)
+	require.True(t, len(m.box.ring) <= 2*keepRing || n >= len(m.box.ring)/4, "%d frames in a ring of %d", n, len(m.box.ring))
+	for i := n; i < len(m.box.ring); i++ {
+		if e := m.box.cell(i); e.body != nil || e.at != 0 {
+			t.Fatalf("a frame that went is still held: %s", e.body)
+		}
+	}
+}
+
+// TestP13_RandomOperations holds the outbox to the model.
+func TestP13_RandomOperations(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) { t.Repeat(rapid.StateMachineActions(&machine{})) })
+}
+
+// cell is the n-th place of the ring after the floor, taken or not.
+func (o *Outbox) cell(n int) *entry { return &o.ring[o.index(n)] }
