@@ -20,12 +20,13 @@ type tailCmd struct {
 	API      apiFlags `embed:""`
 	Client   string   `arg:"" help:"The client_id to read."`
 	Since    string   `placeholder:"CURSOR" help:"Start after this cursor, epoch:seq or a bare seq; without it, with everything that is retained."`
+	Ack      bool     `xor:"how" help:"Attach as the client: hold a place, and ack each frame once it is printed."`
 	NoFollow bool     `xor:"how" help:"End when everything that is there has been printed."`
 }
 
 // Help is shown below the flags.
 func (tailCmd) Help() string {
-	return "Reading so holds no place in the outbox and acks nothing. What was lost is said on standard error, and at the end the cursor to go on " +
+	return "Without --ack it holds no place in the outbox and acks nothing. What was lost is said on standard error, and at the end the cursor to go on " +
 		"from. SIGINT or SIGTERM ends it with exit status 0."
 }
 
@@ -45,14 +46,18 @@ func (c *tailCmd) Run(p *process) error {
 	}
 	ctx, cancel := untilSignal(p.signals())
 	defer cancel()
-	say := func(format string, args ...any) { fmt.Fprintf(p.err, "restante: "+format+"\n", args...) }
-	t := &tail{
-		api: a, client: c.Client, follow: !c.NoFollow, cursor: c.Since,
-		out: bufio.NewWriterSize(p.out, 64<<10), say: say, retry: &retrier{patience: -1, say: say},
+	say := newProgress(p.err, c.Client, true).say
+	out := bufio.NewWriterSize(p.out, 64<<10)
+	var cursor string
+	if c.Ack {
+		cursor, err = c.attach(ctx, out, say)
+	} else {
+		t := &tail{api: a, client: c.Client, follow: !c.NoFollow, cursor: c.Since, out: out, say: say, retry: &retrier{patience: -1, say: say}}
+		err = t.run(ctx)
+		cursor = t.cursor
 	}
-	err = t.run(ctx)
-	if t.cursor != "" {
-		say("to go on from here: --since %s", t.cursor)
+	if cursor != "" {
+		say("to go on from here: --since %s", cursor)
 	}
 	if ctx.Err() != nil {
 		return nil

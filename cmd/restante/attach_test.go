@@ -1,0 +1,123 @@
+package main
+
+import (
+	"errors"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/restante/restante/broker"
+)
+
+// TestP12_TailAcksWhatItHasPrinted attaches, and leaves by a signal: everything printed is acked then.
+func TestP12_TailAcksWhatItHasPrinted(t *testing.T) {
+	b, url := realBroker(t, broker.Config{})
+	lines := make(chan string, 10)
+	c, done := newCommand(), make(chan int)
+	go func() {
+		done <- run([]string{"tail", "tab-1", "--ack", "--url", url}, process{out: lineChan(lines), err: &c.err, signals: c.catch})
+	}()
+	for _, frame := range []string{`{"type":"a"}`, `{"type":"b"}`} {
+		_, err := b.Publish(t.Context(), "tab-1", []byte(frame))
+		require.NoError(t, err)
+		require.Contains(t, <-lines, frame[1:])
+	}
+	c.signals <- syscall.SIGTERM
+	require.Equal(t, exitOK, <-done, c.err.String())
+	require.Contains(t, c.err.String(), ":2\n")
+	state, err := b.Client("tab-1").State(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 2, state.Acked)
+	require.Zero(t, state.Connections)
+}
+
+// TestP9_AttachedTailPrintsTheSnapshot prints it as the provider wrote it.
+func TestP9_AttachedTailPrintsTheSnapshot(t *testing.T) {
+	b, url := realBroker(t, broker.Config{Snapshot: summary})
+	for range 3 {
+		_, err := b.Publish(t.Context(), "tab-1", []byte(`{"type":"x"}`))
+		require.NoError(t, err)
+	}
+	lines := make(chan string, 10)
+	c, done := newCommand(), make(chan int)
+	go func() {
+		done <- run([]string{"tail", "tab-1", "--ack", "--url", url}, process{out: lineChan(lines), err: &c.err, signals: c.catch})
+	}()
+	require.Equal(t, `{"type":"snapshot","as_of":2,"data":{"all":"<before>"}}`+"\n", <-lines)
+	require.Equal(t, `{"seq":3,"type":"x"}`+"\n", <-lines)
+	c.signals <- syscall.SIGINT
+	require.Equal(t, exitOK, <-done, c.err.String())
+}
+
+// TestP30_WhatCouldNotBePrintedIsNotAcked has a standard output that takes one line.
+func TestP30_WhatCouldNotBePrintedIsNotAcked(t *testing.T) {
+	b, url := realBroker(t, broker.Config{})
+	for range 3 {
+		_, err := b.Publish(t.Context(), "tab-1", []byte(`{"type":"x"}`))
+		require.NoError(t, err)
+	}
+	c := newCommand()
+	require.Equal(t, exitFailed, run([]string{"tail", "tab-1", "--ack", "--url", url}, process{out: &narrow{room: 1}, err: &c.err, signals: c.catch}))
+	require.Contains(t, c.err.String(), "no room")
+	state, err := b.Client("tab-1").State(t.Context())
+	require.NoError(t, err)
+	require.LessOrEqual(t, state.Acked, uint64(1))
+}
+
+// narrow fails after so many writes.
+type narrow struct{ room int }
+
+func (n *narrow) Write(p []byte) (int, error) {
+	if n.room--; n.room < 0 {
+		return 0, errors.New("no room")
+	}
+	return len(p), nil
+}
+
+// TestP7_AttachedTailSaysWhatWasLost shows a cursor of another epoch.
+func TestP7_AttachedTailSaysWhatWasLost(t *testing.T) {
+	b, url := realBroker(t, broker.Config{})
+	_, err := b.Publish(t.Context(), "tab-1", []byte(`{"type":"x"}`))
+	require.NoError(t, err)
+	lines := make(chan string, 10)
+	c, done := newCommand(), make(chan int)
+	go func() {
+		done <- run([]string{"tail", "tab-1", "--ack", "--since", "other:7", "--url", url}, process{out: lineChan(lines), err: &c.err, signals: c.catch})
+	}()
+	require.Equal(t, `{"seq":1,"type":"x"}`+"\n", <-lines)
+	require.Contains(t, c.err.String(), "epoch: the cursor cannot be resumed; going on after ")
+	c.signals <- syscall.SIGINT
+	require.Equal(t, exitOK, <-done, c.err.String())
+}
+
+// TestWindowHoldsForARealReader publishes twenty windows to a reader that acks as libraries do, and stays within a few seconds.
+func TestWindowHoldsForARealReader(t *testing.T) {
+	b, url := realBroker(t, broker.Config{})
+	tail, ended := newCommand(), make(chan int)
+	lines := make(chan string, 1)
+	go func() {
+		ended <- run([]string{"tail", "tab-1", "--ack", "--url", url}, process{out: lineChan(lines), err: &tail.err, signals: tail.catch})
+	}()
+	_, err := b.Publish(t.Context(), "tab-1", []byte(`{"type":"first"}`))
+	require.NoError(t, err)
+	require.Contains(t, <-lines, "first")
+
+	const all = 40_000
+	input, _ := frames(all)
+	pub, published := newCommand(), make(chan int)
+	go func() { published <- pub.run(input, "publish", "tab-1", "--url", url) }()
+	began := time.Now()
+	for range all {
+		<-lines
+	}
+	require.Equal(t, exitOK, <-published, pub.err.String())
+	require.Less(t, time.Since(began), 20*time.Second)
+	require.NotContains(t, pub.err.String(), "pruned", "the outbox holds a quarter of it")
+	tail.signals <- syscall.SIGINT
+	require.Equal(t, exitOK, <-ended)
+	state, err := b.Client("tab-1").State(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, all+1, state.Acked)
+}
