@@ -47,7 +47,10 @@ func (c *conn) read() {
 			c.Tell(c, evReadEnd)
 			return
 		}
-		n, ended := c.feed(b)
+		n, ended := 0, false
+		if !c.gate.stop() { // it may have been shut while nothing came
+			n, ended = c.feed(b)
+		}
 		if n < len(b) && !ended {
 			c.rest = slices.Clone(b[n:])
 		}
