@@ -84,6 +84,9 @@ func TestP3_FiftyClientsRandomCutsTwoPublishers(t *testing.T) {
 	t.Logf("%d frames, each once and in order, over %d cuts; %d duplicates dropped", frames, cuts, duplicates)
 	require.Greater(t, cuts, clients*5)
 	require.Greater(t, frames, clients*10)
+	require.Eventually(t, func() bool {
+		return s.metric("restante_connections ") == 0 && s.metric("go_goroutines ") < 40
+	}, patience, 10*pollEvery, "no connection and no goroutine is left behind: %v", s.metric("go_goroutines "))
 	for n := range 5 {
 		last := s.attach(readers[n].id, "since", fmt.Sprintf("%s:%d", readers[n].check.epoch, readers[n].check.cursor))
 		last.liveOnce(readers[n].id)
