@@ -2,7 +2,7 @@
 
 GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
-FUZZTIME    ?= 3000x
+FUZZTIME    ?= 10000x
 DEMOFLAGS   ?=
 
 .PHONY: build fmt lint test test-all nocgo demo bench fuzz needs-cc
@@ -37,7 +37,7 @@ demo: build
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-# Each fuzz target for a moment, from its corpus on: a number of runs, as in 3000x, or a time, as in 1m.
+# Each fuzz target for a moment, from its corpus on: a number of runs, as in 10000x, or a time, as in 1m.
 fuzz:
 	@set -e; for pkg in $$($(GO) list ./...); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \

@@ -20,6 +20,9 @@ const (
 	maxBatchBytes  = 256 << 10
 )
 
+// stateTimeout bounds a look at the client's state: the end of a run waits for one.
+const stateTimeout = 5 * time.Second
+
 // tally is what a run of publish has come to.
 type tally struct {
 	frames, bytes int
@@ -151,7 +154,7 @@ func (p *publisher) finish(ctx context.Context) {
 
 func (p *publisher) state(ctx context.Context) (protocol.State, error) {
 	var s protocol.State
-	err := p.api.call(ctx, call{method: http.MethodGet, path: clientPath(p.client, "")}, &s)
+	err := p.api.call(ctx, call{method: http.MethodGet, path: clientPath(p.client, ""), timeout: stateTimeout}, &s)
 	return s, err
 }
 
