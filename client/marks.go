@@ -1,0 +1,53 @@
+package client
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/restante/restante/protocol"
+)
+
+// marks are what the writing side of an attach needs to know of it: the reading goroutine sets them, the writer reads them.
+type marks struct {
+	life, seen atomic.Uint64
+	// acked is the writer's own: the last seq acknowledged on this connection, or where it began.
+	acked    atomic.Uint64
+	begun    atomic.Bool
+	maxFrame atomic.Int64
+}
+
+func (m *marks) begin(life, seq uint64) {
+	m.life.Store(life)
+	m.seen.Store(seq)
+	m.acked.Store(seq)
+	m.begun.Store(true)
+}
+
+// ack implements source.
+func (a *attachment) ack(dst []message) []message {
+	m := &a.marks
+	if !m.begun.Load() {
+		return dst
+	}
+	seq, ok := a.c.inbox.ack(m.life.Load(), m.acked.Load(), m.seen.Load())
+	if !ok {
+		return dst
+	}
+	m.acked.Store(seq)
+	return append(dst, protocol.AppendMessage(nil, protocol.Message{Type: protocol.TypeAck, Seq: seq}))
+}
+
+// sends implements source.
+func (a *attachment) sends(dst []message, now time.Time) ([]message, time.Time) {
+	maxFrame := int(a.marks.maxFrame.Load())
+	out, tooLarge, next := a.c.sends.due(a.id, maxFrame, now)
+	for _, p := range tooLarge {
+		if p := a.c.sends.remove(p.ID); p != nil {
+			a.c.finish(p, protocol.Receipt{}, protocol.Errorf(protocol.CodeTooLarge, "the frame has %d bytes, the limit is %d", len(p.Frame), maxFrame))
+		}
+	}
+	for _, p := range out {
+		dst = append(dst, protocol.AppendMessage(nil, protocol.Message{Type: protocol.TypeSend, ID: p.ID, To: p.To, Frame: p.Frame}))
+	}
+	return dst, next
+}

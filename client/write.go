@@ -1,0 +1,187 @@
+package client
+
+import (
+	"bytes"
+	"sync"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/restante/restante/protocol"
+)
+
+// writer is the writing side of one connection: a goroutine that gathers what is to be said into one write. What waits is bounded by
+// its shape: one pong of each kind, one cumulative ack, one send for each target, one close frame.
+type writer struct {
+	link    *link
+	timeout time.Duration
+	// source is asked for acks and sends.
+	source source
+	wake   chan struct{}
+	// gone is closed when the goroutine has ended; nothing is written from then on.
+	gone chan struct{}
+
+	mu     sync.Mutex
+	pong   bool
+	pings  [][]byte // payloads of RFC 6455 pings to answer: at most the latest (RFC 6455, 5.5.3)
+	ackDue bool
+	ackGap time.Duration // between acks; 0 before hello
+	ending *ending
+}
+
+// ending is the one close frame of a connection.
+type ending struct {
+	code protocol.CloseCode
+	// ack says that what has been applied is acknowledged before it.
+	ack bool
+	// silent ends the goroutine without a close frame.
+	silent bool
+}
+
+// source is what the writer asks for the client's own messages. Before hello it has none.
+type source interface {
+	// ack appends an ack of what has been applied, if that is more than was acknowledged.
+	ack(dst []message) []message
+	// sends appends the sends that are due, and says when the next one will be; zero for none.
+	sends(dst []message, now time.Time) ([]message, time.Time)
+}
+
+// message is the text of one message.
+type message []byte
+
+func newWriter(l *link, timeout time.Duration, src source) *writer {
+	return &writer{link: l, timeout: timeout, source: src, wake: make(chan struct{}, 1), gone: make(chan struct{})}
+}
+
+// answer queues the pong for the server's JSON ping (P-16).
+func (w *writer) answer() {
+	w.mu.Lock()
+	w.pong = true
+	w.mu.Unlock()
+	signal(w.wake)
+}
+
+// echo queues the pong for an RFC 6455 ping.
+func (w *writer) echo(payload []byte) {
+	w.mu.Lock()
+	w.pings = append(w.pings[:0], payload)
+	w.mu.Unlock()
+	signal(w.wake)
+}
+
+// ackNow asks for an ack without waiting for its interval (P-12).
+func (w *writer) ackNow() {
+	w.mu.Lock()
+	w.ackDue = true
+	w.mu.Unlock()
+	signal(w.wake)
+}
+
+// greeted starts the client's own messages: hello has come, and with it the interval of acks.
+func (w *writer) greeted(ackGap time.Duration) {
+	w.mu.Lock()
+	w.ackGap = ackGap
+	w.mu.Unlock()
+	signal(w.wake)
+}
+
+// end queues the close frame; the first call counts.
+func (w *writer) end(e ending) {
+	w.mu.Lock()
+	if w.ending == nil {
+		w.ending = &e
+	}
+	w.mu.Unlock()
+	signal(w.wake)
+}
+
+// run writes until it has written a close frame, which leaves the peer closeTime to answer, or cannot write any more: then it closes
+// the connection, so that the reader sees the end.
+func (w *writer) run() {
+	defer close(w.gone)
+	var ticks <-chan time.Time
+	var ticker *time.Ticker
+	for {
+		out, next, gap, done := w.gather()
+		if len(out) > 0 && !w.write(out) {
+			w.link.conn.Close()
+			return
+		}
+		if done {
+			w.link.leaveTime()
+			return
+		}
+		if gap > 0 && ticker == nil {
+			ticker = time.NewTicker(gap)
+			defer ticker.Stop()
+			ticks = ticker.C
+		}
+		var due <-chan time.Time
+		var timer *time.Timer
+		if !next.IsZero() {
+			timer = time.NewTimer(time.Until(next))
+			due = timer.C
+		}
+		select {
+		case <-w.wake:
+		case <-due:
+		case <-ticks:
+			w.mu.Lock()
+			w.ackDue = true
+			w.mu.Unlock()
+		}
+		if timer != nil {
+			timer.Stop()
+		}
+	}
+}
+
+func (w *writer) write(out []byte) bool {
+	var until time.Time
+	if w.timeout > 0 {
+		until = time.Now().Add(w.timeout)
+	}
+	if err := w.link.conn.SetWriteDeadline(until); err != nil {
+		return false
+	}
+	_, err := w.link.conn.Write(out)
+	return err == nil
+}
+
+// gather takes everything that is to be written now, as bytes on the wire.
+func (w *writer) gather() (out []byte, next time.Time, gap time.Duration, done bool) {
+	w.mu.Lock()
+	pong, pings, ackDue, end := w.pong, w.pings, w.ackDue, w.ending
+	gap = w.ackGap
+	w.pong, w.pings, w.ackDue = false, nil, false
+	w.mu.Unlock()
+
+	var buf bytes.Buffer
+	for _, p := range pings {
+		put(&buf, ws.NewPongFrame(p))
+	}
+	var say []message
+	if pong {
+		say = append(say, message(protocol.AppendMessage(nil, protocol.Message{Type: protocol.TypePong})))
+	}
+	if gap > 0 && (ackDue || end != nil && end.ack) {
+		say = w.source.ack(say)
+	}
+	if gap > 0 && end == nil {
+		say, next = w.source.sends(say, time.Now())
+	}
+	for _, m := range say {
+		put(&buf, ws.NewTextFrame(m))
+	}
+	if end != nil && !end.silent {
+		put(&buf, ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusCode(end.code), "")))
+	}
+	return buf.Bytes(), next, gap, end != nil
+}
+
+// put appends a frame as a client writes it: masked.
+func put(buf *bytes.Buffer, f ws.Frame) {
+	if err := ws.WriteFrame(buf, ws.MaskFrameInPlace(f)); err != nil {
+		panic("client: " + err.Error()) // a buffer cannot fail, and no frame of ours is too large
+	}
+}
