@@ -47,7 +47,7 @@ func TestGatherIsBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := newGather()
-				const all = 3 * maxGathered
+				const all = 4 * maxGathered
 				put := make(chan int, 1)
 				go func() {
 					n := 0
