@@ -57,8 +57,8 @@ func (c *conn) fault(f *fault) {
 // closedByPeer answers the peer's close frame, with its code, or ends the handshake if ours went first.
 func (c *conn) closedByPeer(code protocol.CloseCode) {
 	c.peerClosed, c.readOver = true, true
-	if left := code == protocol.CloseNormal || code == protocol.CloseGoingAway; left && !c.closeSent && c.phase != connDone {
-		c.how = GoneLeft
+	if left := code == protocol.CloseNormal || code == protocol.CloseGoingAway; left && !c.outClose && !c.closeSent && c.phase != connDone {
+		c.how = GoneLeft // not where it may be an answer: some libraries answer every close with 1000
 	}
 	switch {
 	case c.closeSent, c.dead:
@@ -78,17 +78,17 @@ func (c *conn) readEnded() {
 	c.finish(false)
 }
 
-// abort ends the connection at once: with 1001 if that can be written without waiting, else by reset. What is no bare socket
-// has no such write, and gets a moment.
+// abort ends the connection at once: with 1001 if nothing is in its way, else by reset. What is no bare socket gets a moment
+// for the close frame.
 func (c *conn) abort() {
 	c.hurry = true
 	c.close(protocol.CloseGoingAway)
 	switch {
 	case c.closeSent:
 		c.finish(false)
-	case c.raw != nil:
+	case !c.outClose || c.raw != nil:
 		c.finish(true)
-	case c.phase != connDone:
+	default:
 		c.closeBy = min(c.closeBy, c.h.sys.Now()+closeStall)
 		c.schedule()
 	}
@@ -103,17 +103,17 @@ func (c *conn) finish(reset bool) {
 	if !c.gate.finish() {
 		c.readOver = true
 	}
-	c.closeSocket(reset)
-	if !c.writing {
-		c.settle()
-	}
-	c.sayGone()
 	name := c.code.Name()
 	if c.byPeer && c.how == GoneLeft {
 		name = protocol.CloseNormal.Name() // also for its 1001, which is a page that was left, and no draining
 	}
 	c.h.sys.Counters().Closed.Add(name)
 	c.h.log.Debug("a connection has ended", "connection_id", c.id, "code", uint16(c.code), "name", name, "reset", reset)
+	c.closeSocket(reset)
+	if !c.writing {
+		c.settle()
+	}
+	c.sayGone()
 }
 
 // closeSocket closes nc. A bare socket is closed on the spot; any other may wait in its Close, and gets a goroutine.

@@ -135,13 +135,19 @@ func newFake() *wsFake { return &wsFake{links: make(chan *fakeLink, 1<<12)} }
 // none may be left.
 func newWS(t testing.TB, cfg Config) (*Handler, *wsFake) {
 	t.Helper()
+	return newWSTick(t, cfg, 10*time.Millisecond)
+}
+
+// newWSTick is newWS with the granularity of deadlines.
+func newWSTick(t testing.TB, cfg Config, tick time.Duration) (*Handler, *wsFake) {
+	t.Helper()
 	if cfg.PingInterval == 0 {
 		cfg.PingInterval = -1
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	sys := actors.Start(actors.Options{Logger: cfg.Logger})
+	sys := actors.Start(actors.Options{Logger: cfg.Logger, Tick: tick})
 	f := newFake()
 	h := New(sys, f, cfg)
 	t.Cleanup(func() { endWS(t, h) })

@@ -109,9 +109,7 @@ func (c *conn) due(now time.Duration) {
 
 // ping asks the client for its ping, and sends the RFC's own where set (P-16).
 func (c *conn) ping(now time.Duration) {
-	for c.pingAt <= now { // several after a standstill of the whole process
-		c.pingAt += c.interval
-	}
+	c.pingAt += ((now-c.pingAt)/c.interval + 1) * c.interval // one ping, also after a standstill of the whole process
 	c.link.PingDue()
 	if !c.h.cfg.ProtocolPings {
 		return

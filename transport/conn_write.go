@@ -14,7 +14,8 @@ import (
 const (
 	// pooledBytes is the largest write buffer that goes back to the pool: one batch with its headers fits.
 	pooledBytes = 192 << 10
-	// writePart is how much a write that waits hands over at once; each part that goes is progress.
+	// writePart is how much a write that waits hands over at once. On a socket that is not bare (TLS) progress shows by such
+	// parts only: such a reader has to take 16 KiB within WriteTimeout.
 	writePart = 16 << 10
 	// writePoll is how often such a write on a TCP socket looks whether anything has gone.
 	writePoll = time.Second
@@ -138,7 +139,7 @@ func (c *conn) writeRest(o *outbuf) error {
 	if c.raw != nil {
 		// Whoever waits on a bare socket can look how far it got and go on. TLS cannot: after a deadline it is spoilt.
 		if patience = writePoll; timeout > 0 {
-			patience = min(writePoll, timeout/4)
+			patience = max(min(writePoll, timeout/4), time.Millisecond)
 		}
 	}
 	for o.n < len(o.b) {
