@@ -29,14 +29,15 @@ type pipes struct {
 	down  bool
 	mu    sync.Mutex
 	dials []time.Time
+	addr  string
 }
 
 func newPipes(t *testing.T) *pipes { return &pipes{t: t, calls: make(chan net.Conn, 100)} }
 
-func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+func (p *pipes) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.dials = append(p.dials, time.Now())
+	p.dials, p.addr = append(p.dials, time.Now()), addr
 	if p.down {
 		return nil, fmt.Errorf("the network is down")
 	}
@@ -50,6 +51,12 @@ func (p *pipes) tries() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.dials)
+}
+
+func (p *pipes) lastAddr() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.addr
 }
 
 // session is one connection, seen from the server.

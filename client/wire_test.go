@@ -121,6 +121,7 @@ func TestP20_LimitIsHellos(t *testing.T) {
 		f := start(t, client.Config{Cursor: "E1:7"})
 		s := f.net.accept()
 		s.hello(protocol.ResumeUpToDate, "E1", 0, 7, func(h *protocol.Hello) { h.MaxFrameBytes, h.MaxMessageBytes = 100, 200 })
+		f.happened()
 		pad := 100 + protocol.MessageSlack - len(`{"seq":8,"type":""}`)
 		s.say(`{"seq":8,"type":"%s"}`, strings.Repeat("x", pad))
 		require.Equal(t, []string{"8"}, f.happened(), "4 KiB longer than max_frame_bytes")
