@@ -235,12 +235,16 @@ func (c *wsClient) text(s string) { c.raw(masked(true, opText, []byte(s))) }
 // frame reads the server's next frame.
 func (c *wsClient) frame() (opcode, []byte) {
 	c.t.Helper()
-	f, err := ws.ReadFrame(c.br)
+	hdr, err := ws.ReadHeader(c.br)
 	require.NoError(c.t, err)
-	require.True(c.t, f.Header.Fin)
-	require.False(c.t, f.Header.Masked)
-	require.Zero(c.t, f.Header.Rsv)
-	return opcode(f.Header.OpCode), f.Payload
+	require.True(c.t, hdr.Fin)
+	require.False(c.t, hdr.Masked)
+	require.Zero(c.t, hdr.Rsv)
+	require.LessOrEqual(c.t, hdr.Length, int64(protocol.DefaultMaxMessageBytes))
+	payload := make([]byte, hdr.Length)
+	_, err = io.ReadFull(c.br, payload)
+	require.NoError(c.t, err)
+	return opcode(hdr.OpCode), payload
 }
 
 func (c *wsClient) expectText(want string) {

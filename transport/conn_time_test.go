@@ -212,7 +212,7 @@ func TestP17_AMessageIsNotTimedWhileTheServerDoesNotRead(t *testing.T) {
 		start := time.Now()
 		c.expectClose(protocol.CloseHeartbeatTimeout)
 		within(t, 30*time.Second, start)
-		l.none(t)
+		l.end(t, GoneLost)
 	})
 }
 
