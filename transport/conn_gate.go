@@ -91,14 +91,23 @@ func (g *gate) passed() (more, told bool) {
 	return g.shut || !g.full(), g.asked
 }
 
-// stop is asked by the reader before it reads or parses on; true: it has to end, and will be woken.
+// barred reports whether the reader would be stopped now. It may save what it has before it asks stop.
+func (g *gate) barred() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.full() && !g.shut
+}
+
+// stop is asked by the reader before it reads or parses on; true: it has to end without touching anything, since another one
+// may be at work already.
 func (g *gate) stop() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.full() && !g.shut {
 		g.running = false
+		return true
 	}
-	return !g.running
+	return false
 }
 
 // end is the reader's last word: there will be no other.

@@ -48,7 +48,7 @@ func (c *conn) read() {
 			return
 		}
 		n, ended := 0, false
-		if !c.gate.stop() { // it may have been shut while nothing came
+		if !c.gate.barred() { // as it may have become while nothing came
 			n, ended = c.feed(b)
 		}
 		if n < len(b) && !ended {

@@ -264,7 +264,7 @@ func TestP22_AnAnswerToTheCloseIsAwaitedForItsTimeOnly(t *testing.T) {
 		require.Greater(t, sent, 40)
 		l.end(t, GoneLost)
 		synctest.Wait()
-		require.EqualValues(t, sent, dropped(h, actors.DropInput))
+		require.InDelta(t, sent, dropped(h, actors.DropInput), 1, "the last one may have been cut")
 		require.Zero(t, h.sys.Counters().Connections.Load())
 		require.EqualValues(t, 1, closedBy(h, protocol.CloseReplaced))
 	})
