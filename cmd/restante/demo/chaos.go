@@ -83,6 +83,8 @@ func (c *chaos) between(least, most time.Duration) time.Duration {
 func (c *chaos) strike(ctx context.Context, f fault) {
 	const short = 100 * time.Millisecond
 	switch f {
+	case faultReset:
+		c.proxy.Cut()
 	case faultInFrame:
 		before := c.proxy.Cuts()
 		c.proxy.CutInFrame(1 + c.rng.IntN(12))
@@ -91,26 +93,26 @@ func (c *chaos) strike(ctx context.Context, f fault) {
 				return
 			}
 		}
+		c.proxy.Cut()
 	case faultStall:
 		c.proxy.Stall(true)
 		sleep(ctx, c.between(short, 5*short))
 		c.proxy.Cut()
 		c.proxy.Stall(false)
-		return
 	case faultHalfClient:
 		c.proxy.HalfClose(ToClient)
 		sleep(ctx, c.between(short, 2*short))
+		c.proxy.Finish()
 	case faultHalfServer:
 		c.proxy.HalfClose(ToServer)
 		sleep(ctx, c.between(short, 2*short))
+		c.proxy.Finish()
 	case faultRefuse:
 		c.proxy.Refuse(true)
 		c.proxy.Cut()
 		sleep(ctx, c.between(short, 3*short))
 		c.proxy.Refuse(false)
-		return
 	}
-	c.proxy.CutOld()
 }
 
 // sleep waits for d; false: ctx has ended.

@@ -1,115 +1,255 @@
-// Package demo shows what the broker is for: a real program's output reaches a reader exactly once and in order, while the
-// reader's connection is cut again and again. Broker, agent and reader are real; only the bad network is made.
 package demo
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/restante/restante/client"
 )
 
-// Options say how to run the demo. The zero value is the demo as the README has it.
-type Options struct {
-	// Seed makes the proxy's choices repeatable; 0 draws one, which is shown.
-	Seed uint64
-	// Duration is how long the agent's output is paced over: 15 to 40 s, 24 s for 0.
-	Duration time.Duration
-	// Command is the agent and its arguments; empty for the default (see agent.go).
-	Command []string
-	// Broker is the binary to start with "serve"; "" for the running one.
-	Broker string
-	// Out takes the report (os.Stdout for nil). Live says that it is a terminal, whose last line may be rewritten.
-	Out  io.Writer
-	Live bool
-}
-
 const (
-	clientID = "tab-1"
-	// minDuration and maxDuration bound Options.Duration; catchUp is what a reader gets at the end to receive the rest. Together they
-	// stay below the 45 s in which the demo ends.
-	minDuration, maxDuration, defaultDuration = 15 * time.Second, 35 * time.Second, 24 * time.Second
-	catchUp                                   = 8 * time.Second
+	// clientID is the client whose outbox the lines go into.
+	clientID = "demo"
+	// tick is how often lines are published.
+	tick = 50 * time.Millisecond
+	// defaultDuration is how long lines are published, defaultCuts how many cuts there must be.
+	defaultDuration = 25 * time.Second
+	defaultCuts     = 20
+	// grace is how much longer than its duration a run may take until it gives its verdict.
+	grace = 15 * time.Second
+	// stillness is how long the end is watched for frames that should not come.
+	stillness = 300 * time.Millisecond
 )
 
-// Run runs the demo and returns the exit status: 0 if every line that was sent was received once, in order and unchanged; 1
-// if not, or if nothing was sent; 2 if the demo could not run. It ends within 45 s, or soon after ctx, and leaves no process behind.
-func Run(ctx context.Context, o Options) int {
+// Options say how a demo runs. Zero means the documented default.
+type Options struct {
+	// Seed decides where and how connections are cut; 0 draws one, which the run tells.
+	Seed uint64
+	// Duration (25 s) is how long the program's output is spread over, 1 s to 10 min; the verdict comes at most 15 s later.
+	Duration time.Duration
+	// Cuts (20) is how many cuts there must be.
+	Cuts int
+	// Command is the program whose output is published. Empty: the go command about the module here, or about the standard library,
+	// or ls -lR /usr/share.
+	Command []string
+	// Executable is the restante binary that runs the broker ("": this one).
+	Executable string
+	// Out (standard output) takes the progress and the verdict.
+	Out io.Writer
+}
+
+func (o Options) filled() (Options, error) {
+	o.Duration = cmp.Or(o.Duration, defaultDuration)
+	o.Cuts = cmp.Or(o.Cuts, defaultCuts)
+	if o.Duration < time.Second || o.Duration > 10*time.Minute {
+		return o, fmt.Errorf("the duration %v is not between 1s and 10m", o.Duration)
+	}
+	if o.Cuts < 0 {
+		return o, errors.New("the number of cuts cannot be off")
+	}
+	for o.Seed == 0 {
+		o.Seed = rand.Uint64N(1_000_000)
+	}
 	if o.Out == nil {
 		o.Out = os.Stdout
 	}
-	if o.Seed == 0 {
-		o.Seed = rand.Uint64N(1_000_000) + 1
+	if o.Executable == "" {
+		path, err := os.Executable()
+		if err != nil {
+			return o, err
+		}
+		o.Executable = path
 	}
-	if o.Duration == 0 {
-		o.Duration = defaultDuration
-	}
-	o.Duration = min(max(o.Duration, minDuration), maxDuration)
-	v, err := play(ctx, o)
-	if err != nil {
-		fmt.Fprintf(o.Out, "restante demo: %s\n", err)
-		return 2
-	}
-	v.print(o.Out)
-	if !v.ok() {
-		return 1
-	}
-	return 0
+	return o, nil
 }
 
-// play sets the scene, lets the agent talk, and returns what came of it.
-func play(ctx context.Context, o Options) (*verdict, error) {
-	began := time.Now()
-	ctx, stop := context.WithTimeout(ctx, maxDuration+catchUp)
+// Run runs the demo and returns the exit status: 0 if every line arrived once, in order and unchanged through at least Options.Cuts cuts, 1 if not, 2 for Options
+// that make no sense, 130 if ctx ended before. Nothing that it started runs on when it returns.
+func Run(ctx context.Context, o Options) int {
+	o, err := o.filled()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "restante: demo: %v\n", err)
+		return 2
+	}
+	r := &run{Options: o, screen: newScreen(o.Out), ledger: &ledger{}, began: time.Now(), flowing: make(chan struct{}, 1)}
+	err = r.play(ctx)
+	switch {
+	case ctx.Err() != nil:
+		r.screen.say("interrupted")
+		return 130
+	case err != nil:
+		r.screen.say("FAILED after %s: %v", r.since(), err)
+		return 1
+	}
+	return r.verdict()
+}
+
+// run is one demo under way.
+type run struct {
+	Options
+	screen  *screen
+	ledger  *ledger
+	agent   agent
+	proxy   *Proxy
+	client  *client.Client
+	began   time.Time
+	flowing chan struct{}
+}
+
+func (r *run) since() time.Duration { return time.Since(r.began).Round(100 * time.Millisecond) }
+
+// play starts everything, publishes, waits for the rest, and stops everything.
+func (r *run) play(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, r.Duration+grace, errors.New("the time is over"))
+	defer cancel()
+	broker, err := startBroker(ctx, r.Executable, r.screen)
+	if err != nil {
+		return err
+	}
+	defer broker.stop()
+	if r.proxy, err = NewProxy(strings.TrimPrefix(broker.url, "http://")); err != nil {
+		return err
+	}
+	defer r.proxy.Close()
+	if r.client, err = r.newClient(); err != nil {
+		return err
+	}
+	var tasks sync.WaitGroup
+	defer tasks.Wait()
+	working, stop := context.WithCancel(ctx)
 	defer stop()
-	b, err := startBroker(ctx, o.Broker)
-	if err != nil {
-		return nil, err
-	}
-	defer b.stop()
-	agent, err := startAgent(ctx, o.Command)
-	if err != nil {
-		return nil, err
-	}
-	defer agent.stop()
-	p, err := newProxy(b.addr, o.Seed)
-	if err != nil {
-		return nil, err
-	}
-	defer p.Close()
+	ended := make(chan error, 1)
+	tasks.Go(func() { ended <- r.client.Run(working) })
+	tasks.Go(func() { r.report(working) })
+	r.screen.say("broker %s, proxy %s, seed %d", broker.url, r.proxy.Addr(), r.Seed)
 
-	v := newVerdict(p)
-	c, err := client.New(client.Config{
-		URL: "http://" + p.Addr(), ClientID: clientID, Handler: v.receive, OnReset: v.reset, OnResume: v.resumed,
-		// A person would wait longer; the demo has to be over in half a minute.
-		Backoff: client.Backoff{Min: 50 * time.Millisecond, Max: 250 * time.Millisecond},
+	if err := r.publishAll(working, broker.url); err != nil {
+		return err
+	}
+	if err := r.arrive(ctx, ended); err != nil && !errors.Is(err, errIncomplete) {
+		return err
+	}
+	return r.client.Close(ctx)
+}
+
+func (r *run) newClient() (*client.Client, error) {
+	return client.New(client.Config{
+		URL: "http://" + r.proxy.Addr(), ClientID: clientID,
+		HandshakeTimeout: 3 * time.Second,
+		// A run has a second for each cut, not the half minute that a real network deserves.
+		Backoff: client.Backoff{Min: 20 * time.Millisecond, Max: 200 * time.Millisecond},
+		Handler: func(_ context.Context, f client.Frame) error {
+			r.ledger.took(f.Raw)
+			select {
+			case r.flowing <- struct{}{}:
+			default:
+			}
+			return nil
+		},
 	})
-	if err != nil {
-		return nil, err
-	}
-	v.stats = c.Stats
-	running := make(chan error, 1)
-	go func() { running <- c.Run(ctx) }()
+}
 
-	fmt.Fprintf(o.Out, "broker  %s, a process of its own\nagent   %s\nreader  %s, through a proxy that cuts, stalls and half-closes (seed %d)\n\n",
-		b.url, agent.name, clientID, o.Seed)
-	show := newProgress(o.Out, o.Live, v)
-	defer show.stop()
-	p.Start()
-	sendErr := publish(ctx, b.url, agent, o.Duration, v)
-	p.Calm()
-	v.await(ctx, catchUp)
-	v.calm(ctx, b.url) // a last live frame over the connection that survived
-	show.stop()
-	v.took = time.Since(began)
-	stop()
-	if err := <-running; sendErr == nil && err != nil && ctx.Err() == nil {
-		sendErr = err
+// publishAll runs the agent and publishes its lines, spread over the duration, while the proxy is being struck. It goes on, a few lines
+// at a time, until there have been enough cuts: frames flow during each of them.
+func (r *run) publishAll(ctx context.Context, broker string) error {
+	steps := plan(ctx, r.Command)
+	pub := newPublisher(broker, clientID, fmt.Sprintf("demo-%d-%d", r.Seed, r.began.UnixNano()), r.ledger)
+	working, stop := context.WithTimeout(ctx, r.Duration)
+	defer stop()
+	var tasks sync.WaitGroup
+	defer tasks.Wait()
+	failed := make(chan error, 1)
+	tasks.Go(func() { failed <- r.agent.run(working, steps) })
+
+	striking, calm := context.WithCancel(ctx)
+	defer calm()
+	beat := max(r.Duration/time.Duration(4*max(r.Cuts, 1)), 10*time.Millisecond)
+	tasks.Go(func() { newChaos(r.proxy, r.Seed, r.flowing, beat).run(striking) })
+
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	const perCut = 40 // ticks that one more cut may take
+	until := time.Now().Add(r.Duration)
+	for {
+		left := max(int(time.Until(until)/tick), perCut*(r.Cuts-r.proxy.Cuts()))
+		first, lines, over := r.agent.take(left)
+		if err := pub.publish(ctx, first, lines); err != nil {
+			return err
+		}
+		if over && r.agent.count() == 0 {
+			return errors.Join(errNothing, <-failed)
+		}
+		if over {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
-	v.agent, v.err = agent.end(), sendErr
-	return v, nil
+}
+
+var (
+	errNothing    = errors.New("the program wrote nothing, so nothing was sent")
+	errIncomplete = errors.New("not everything has come")
+)
+
+// arrive waits until everything has come, and a little longer for what should not.
+func (r *run) arrive(ctx context.Context, ended <-chan error) error {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for !r.ledger.counts().complete {
+		select {
+		case <-ticker.C:
+		case err := <-ended:
+			return fmt.Errorf("the client ended: %w", err)
+		case <-ctx.Done():
+			return errIncomplete
+		}
+	}
+	sleep(ctx, stillness)
+	return nil
+}
+
+// report writes the line of progress.
+func (r *run) report(ctx context.Context) {
+	for sleep(ctx, r.screen.every) {
+		sent, received := r.ledger.progress()
+		r.screen.progress("%6s  sent %d  received %d  duplicates dropped %d  cuts %d  %v",
+			r.since(), sent, received, r.client.Stats().Duplicates, r.proxy.Cuts(), r.client.State())
+	}
+}
+
+// verdict says what the run came to, and returns the exit status.
+func (r *run) verdict() int {
+	c, s, cuts := r.ledger.counts(), r.client.Stats(), r.proxy.Cuts()
+	order := "ok"
+	if c.disordered > 0 {
+		order = fmt.Sprintf("broken %d times", c.disordered)
+	}
+	r.agent.mu.Lock()
+	ran := strings.Join(r.agent.ran, "; ")
+	r.agent.mu.Unlock()
+	r.screen.say("agent: %s", ran)
+	r.screen.say("sent %d, received %d, missing %d, doubled %d, altered %d; order %s", c.sent, c.received, c.missing, c.doubled, c.corrupt+c.foreign, order)
+	r.screen.say("cuts survived %d, attaches %d, duplicates dropped %d, resets %d, acked up to %d", cuts, s.Attaches, s.Duplicates, s.Resets, s.Acked)
+	switch {
+	case !c.faultless():
+		r.screen.say("FAILED in %s (seed %d): %s", r.since(), r.Seed, cmp.Or(c.bad, "not every line arrived"))
+		return 1
+	case cuts < r.Cuts:
+		r.screen.say("FAILED in %s (seed %d): only %d of %d cuts came about", r.since(), r.Seed, cuts, r.Cuts)
+		return 1
+	}
+	r.screen.say("OK in %s: every line arrived once and in order", r.since())
+	return 0
 }

@@ -63,12 +63,24 @@ func (p *Proxy) Addr() string { return p.ln.Addr().String() }
 func (p *Proxy) Cut() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.short = 0
 	n := 0
 	for q := range p.pairs {
 		n += p.count(q)
 		q.reset()
 	}
 	return n
+}
+
+// Finish resets the connections that have been broken already and linger half closed.
+func (p *Proxy) Finish() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for q := range p.pairs {
+		if q.broken {
+			q.reset()
+		}
+	}
 }
 
 // CutInFrame lets the next chunk on the way to a client pass without its last missing bytes (at least 1), and resets that connection.
