@@ -30,6 +30,7 @@ type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run the broker."`
 	Publish publishCmd `cmd:"" help:"Publish standard input to a client, one frame a line."`
 	Tail    tailCmd    `cmd:"" help:"Print a client's frames as they come, one a line."`
+	Demo    demoCmd    `cmd:"" help:"Watch a real stream arrive whole while its connection is cut again and again."`
 	Sweep   sweepCmd   `cmd:"" help:"Let the janitor sweep now, and print its report."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

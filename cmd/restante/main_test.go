@@ -76,6 +76,9 @@ func TestUsage(t *testing.T) {
 		"everywhere":       {[]string{"serve", "--listen", ":0"}, exitUsage, "", "not a loopback address"},
 		"bad address":      {[]string{"serve", "--listen", "127.0.0.1"}, exitUsage, "", "--listen"},
 		"endless drain":    {[]string{"serve", "--drain-time", "off"}, exitUsage, "", "--drain-time"},
+		"demo of nothing":  {[]string{"demo", "--duration", "0s"}, exitUsage, "", "--duration"},
+		"demo too long":    {[]string{"demo", "--duration", "1h"}, exitUsage, "", ""},
+		"help of demo":     {[]string{"demo", "--help"}, exitOK, "[<command> ...]", ""},
 		"bad limit":        {[]string{"serve", "--ping-interval", "off"}, exitUsage, "", "PingInterval"},
 	} {
 		t.Run(name, func(t *testing.T) {

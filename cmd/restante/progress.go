@@ -28,8 +28,13 @@ type progress struct {
 }
 
 func newProgress(w io.Writer, client string, quiet bool) *progress {
+	return &progress{client: client, quiet: quiet, live: !quiet && isTerminal(w), began: time.Now(), w: w}
+}
+
+// isTerminal reports whether somebody looks at w.
+func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return &progress{client: client, quiet: quiet, live: ok && !quiet && term.IsTerminal(int(f.Fd())), began: time.Now(), w: w}
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // say writes a line of its own.
