@@ -154,6 +154,29 @@ func TestP11_AckMarks(t *testing.T) {
 	d.upTo(c.last)
 }
 
+func TestP11_AnAckOfWhatIsStoredButWasNotSentHereIsAhead(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--write-timeout", "60s")
+	slow, quick := s.stuck("a"), s.attach("a")
+	s.publishN("a", 200, 10, 16<<10)
+	quick.upTo(200)
+	quick.ack(200)
+	slow.send(`{"type":"ack","seq":200}`)
+	slow.send(`{"type":"send","id":"1","to":"witness","frame":{"type":"x"}}`)
+	s.eventually("witness", "told", func(st protocol.State) bool { return st.Head == 1 })
+	require.Zero(t, s.state("a").Floor)
+	refused := false
+	for slow.last < 200 {
+		if m := slow.next(); m.Seq == 0 && m.Type == "error" {
+			require.Equal(t, protocol.CodeAckAhead, m.Code)
+			require.Less(t, slow.last, uint64(200))
+			refused = true
+		}
+	}
+	require.True(t, refused)
+	slow.liveOnce("a")
+}
+
 func TestP11_AckWithoutASocket(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

@@ -39,7 +39,7 @@ func start(t *testing.T, binary string, env []string, flags ...string) *server {
 	s := &server{stderr: &logBuffer{}, exited: make(chan struct{})}
 	s.cmd = exec.Command(binary, append([]string{"serve", "--listen", "127.0.0.1:0", "--memory"}, flags...)...)
 	s.cmd.Env = append(cleanEnv(), env...)
-	s.cmd.Stderr = s.stderr
+	s.cmd.Stderr, s.cmd.SysProcAttr = s.stderr, dieWithUs()
 	stdout, err := s.cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, s.cmd.Start())

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"syscall"
+	"time"
 
 	"github.com/gobwas/ws"
 	"github.com/stretchr/testify/require"
@@ -24,7 +25,8 @@ func (s *socket) send(format string, args ...any) {
 // next returns the next message. It answers pings and does not show them.
 func (s *socket) next() *message {
 	s.e.t.Helper()
-	for {
+	for begin := time.Now(); ; {
+		require.Less(s.e.t, time.Since(begin), patience, "nothing but pings")
 		ev, err := s.read()
 		require.NoError(s.e.t, err)
 		switch {
@@ -109,7 +111,8 @@ func (s *socket) cursor() string {
 // nothing may come but the end.
 func (s *socket) closed(code protocol.CloseCode) (before []*message) {
 	s.e.t.Helper()
-	for {
+	for begin := time.Now(); ; {
+		require.Less(s.e.t, time.Since(begin), patience, "waiting for the close %d", code)
 		ev, err := s.read()
 		require.NoError(s.e.t, err, "waiting for the close %d", code)
 		if ev.op == ws.OpText {

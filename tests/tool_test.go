@@ -29,7 +29,7 @@ func runTool(t *testing.T, e *endpoint, args ...string) *tool {
 	if e != nil {
 		c.cmd.Env = append(c.cmd.Env, "RESTANTE_URL="+e.url)
 	}
-	c.cmd.Stdout, c.cmd.Stderr = c.stdout, c.stderr
+	c.cmd.Stdout, c.cmd.Stderr, c.cmd.SysProcAttr = c.stdout, c.stderr, dieWithUs()
 	var err error
 	c.stdin, err = c.cmd.StdinPipe()
 	require.NoError(t, err)
