@@ -23,8 +23,14 @@ type tool struct {
 // runTool starts the race binary with args, against e where that is not nil.
 func runTool(t *testing.T, e *endpoint, args ...string) *tool {
 	t.Helper()
+	return runBinary(t, raceBinary(), e, args...)
+}
+
+// runBinary is runTool for any of the binaries.
+func runBinary(t *testing.T, binary string, e *endpoint, args ...string) *tool {
+	t.Helper()
 	c := &tool{t: t, stdout: &logBuffer{}, stderr: &logBuffer{}, exited: make(chan struct{})}
-	c.cmd = exec.Command(raceBinary(), args...)
+	c.cmd = exec.Command(binary, args...)
 	c.cmd.Env = cleanEnv()
 	if e != nil {
 		c.cmd.Env = append(c.cmd.Env, "RESTANTE_URL="+e.url)
