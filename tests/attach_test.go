@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 	"github.com/stretchr/testify/require"
@@ -227,6 +228,24 @@ func TestP7_AnEmptyOutboxIsTooOldForAnOlderCursor(t *testing.T) {
 	require.EqualValues(t, 5, end.At)
 	old.liveOnce("a")
 	require.Equal(t, protocol.ResumeUpToDate, s.attach("a", "since", c.hello.Epoch+":7").hello.Resume)
+}
+
+func TestP7_BoundsAreAppliedBeforeTheRulesAreRead(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--max-age", "300ms", "--client-ttl", "1h")
+	for _, id := range []string{"attach", "page"} {
+		s.publishN(id, 10, 10, 0)
+	}
+	wait := time.NewTimer(time.Second) // nothing happens meanwhile: no publish, no sweep
+	<-wait.C
+	c := s.attach("attach", "since", s.state("attach").Epoch+":3")
+	require.Equal(t, protocol.ReasonPruned, c.hello.Reason)
+	require.EqualValues(t, 9, c.hello.Floor)
+	require.EqualValues(t, 6, *c.hello.Lost)
+	c.liveOnce("attach")
+	page := s.page("page", "since="+s.state("page").Epoch+":3")
+	require.Equal(t, protocol.ReasonPruned, page.Reason)
+	require.Len(t, page.Frames, 1)
 }
 
 func TestP10_StartingOver(t *testing.T) {

@@ -2,7 +2,6 @@ package tests
 
 import (
 	"net"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -122,5 +121,3 @@ func reset(c net.Conn) {
 	}
 	_ = c.Close()
 }
-
-func hostOf(url string) string { return strings.TrimPrefix(url, "http://") }
