@@ -1,7 +1,7 @@
 package session
 
 import (
-	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -47,10 +47,7 @@ func (s *Session) Answered(now time.Duration, token, asOf uint64, data []byte, e
 			s.sent = max(s.sent, asOf)
 		}
 	}
-	page, _ := json.Marshal(struct { // of an integer and a checked value: cannot fail
-		AsOf uint64          `json:"as_of"`
-		Data json.RawMessage `json:"data"`
-	}{asOf, data})
+	page := fmt.Appendf(nil, `{"as_of":%d,"data":%s}`, asOf, data)
 	s.x.reads = keepUnless(s.x.reads, func(r read) bool {
 		if r.awaiting {
 			r.cursor = asOf
