@@ -53,6 +53,7 @@ type conn struct {
 	// The read half's, while it runs.
 	parser parser
 	rest   []byte // bytes that were read and not parsed, because the gate stopped the reader
+	in     *input
 	begun  uint32 // the parser's begun that began is about
 
 	// The turn's.

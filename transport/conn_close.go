@@ -161,6 +161,6 @@ func (c *conn) leave() {
 		}
 	}
 	// Deadlines that are still registered keep c itself alive for a while, but nothing else.
-	c.link, c.nc, c.raw, c.allow, c.rest, c.parser = nil, nil, nil, nil, nil, parser{}
+	c.link, c.nc, c.raw, c.allow, c.rest, c.in, c.parser = nil, nil, nil, nil, nil, nil, parser{}
 	c.h.conns.remove(c)
 }

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/binary"
@@ -104,12 +105,13 @@ type wsFake struct {
 	httpFake
 	links    chan *fakeLink
 	keep     bool            // messages are not dealt with by themselves
+	room     int             // of a link's events; 0 for plenty
 	onAttach func(*fakeLink) // in place of Attached
 	on       func(linkEvent)
 }
 
 func (f *wsFake) Attach(id string, a Attach, p Peer) {
-	l := &fakeLink{id: id, attach: a, peer: p, events: make(chan linkEvent, 1<<16), handle: !f.keep, on: f.on}
+	l := &fakeLink{id: id, attach: a, peer: p, events: make(chan linkEvent, cmp.Or(f.room, 1<<16)), handle: !f.keep, on: f.on}
 	if f.onAttach != nil {
 		f.onAttach(l)
 	} else {

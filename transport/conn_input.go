@@ -21,7 +21,7 @@ var (
 	moreBuffers = sync.Pool{New: func() any { return new([moreBytes]byte) }}
 )
 
-// input reads a socket for its reading goroutine. It is small, and on the heap, so that the goroutine's stack stays so too.
+// input reads a socket for its readers, one after the other.
 type input struct {
 	nc  net.Conn
 	raw syscall.RawConn // nil: nc is read by a Read that waits
@@ -96,8 +96,8 @@ func (in *input) plain() ([]byte, error) {
 	return nil, err
 }
 
-// release gives back the buffer that next has lent.
-func (in *input) release() {
+// release gives back the buffer that next has lent. drained: a read that does not wait has found less than there was room for.
+func (in *input) release() (drained bool) {
 	if in.buf != nil {
 		readBuffers.Put(in.buf)
 		in.buf = nil
@@ -106,4 +106,5 @@ func (in *input) release() {
 		moreBuffers.Put(in.morebuf)
 		in.morebuf = nil
 	}
+	return in.raw != nil && in.n < readBytes
 }

@@ -11,6 +11,9 @@ import (
 // goOn starts the reader again after the gate has opened. Silence, and the time for a message, count from now.
 func (c *conn) goOn() {
 	c.hear()
+	if c.began.Load() != 0 {
+		c.Tell(c, evBegun)
+	}
 	go c.read()
 }
 
@@ -24,41 +27,51 @@ func (c *conn) hear() {
 }
 
 // read is the reading goroutine. It ends when the gate stops it, when the peer's close frame is in, or when the socket
-// gives no more.
+// gives no more. A stack that has grown with a message never shrinks below 4 KiB; so each reader waits, handles what comes, and
+// leaves the next wait to a fresh one, whose 2 KiB are enough for waiting.
 func (c *conn) read() {
 	defer c.readFailed()
-	if c.began.Load() != 0 {
-		c.Tell(c, evBegun)
+	if c.in == nil {
+		c.in = newInput(c)
 	}
-	in := newInput(c)
 	for !c.gate.stop() {
 		if len(c.rest) > 0 {
 			n, ended := c.feed(c.rest)
 			if ended {
 				return
 			}
-			c.rest = c.rest[n:]
+			if c.rest = c.rest[n:]; len(c.rest) == 0 {
+				c.rest = nil
+			}
 			continue
 		}
-		c.rest = nil
-		b, err := in.next()
+		b, err := c.in.next()
 		if err != nil {
 			c.gate.end()
 			c.Tell(c, evReadEnd)
 			return
 		}
-		n, ended := 0, false
-		if !c.gate.barred() { // as it may have become while nothing came
-			n, ended = c.feed(b)
-		}
-		if n < len(b) && !ended {
-			c.rest = slices.Clone(b[n:])
-		}
-		in.release()
+		drained, ended := c.handle(b)
 		if ended {
 			return
 		}
+		if drained {
+			go c.read()
+			return
+		}
 	}
+}
+
+// handle feeds b, which the input has lent. drained: there was no more for now. ended: the reader's last word is said.
+func (c *conn) handle(b []byte) (drained, ended bool) {
+	in, n := c.in, 0
+	if !c.gate.barred() { // as it may have become while nothing came
+		n, ended = c.feed(b)
+	}
+	if n < len(b) && !ended {
+		c.rest = slices.Clone(b[n:])
+	}
+	return in.release(), ended
 }
 
 // readFailed keeps a panic of the reader from ending more than its connection.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -49,7 +50,7 @@ func readClientID(a *attachRequest, c *call) error {
 		a.clientID = uuid.NewString()
 		return nil
 	}
-	a.clientID = id
+	a.clientID = strings.Clone(id) // it outlives the request, and a part of it would keep all of it, its token too
 	return protocol.CheckClientID(id)
 }
 
@@ -57,6 +58,7 @@ func readSince(a *attachRequest, c *call) (err error) {
 	if a.Since, err = c.since(); err != nil || a.Since == nil {
 		return err
 	}
+	a.Since.Epoch = strings.Clone(a.Since.Epoch) // as the client_id
 	if !c.query.Has("client_id") {
 		return badRequest("since without client_id: a new client has no frames yet")
 	}
