@@ -54,7 +54,7 @@ func plan(ctx context.Context, command []string) []step {
 
 // agentEnv keeps the go command from the network: the demo is about this machine.
 func agentEnv() []string {
-	return append(os.Environ(), "GOPROXY=off", "GOTOOLCHAIN=local", "GOFLAGS=-mod=readonly")
+	return append(os.Environ(), "GOPROXY=off", "GOTOOLCHAIN=local")
 }
 
 // agent runs programs one after the other and keeps their output lines until they are taken.
@@ -62,6 +62,8 @@ type agent struct {
 	mu    sync.Mutex
 	lines []string
 	taken int
+	// credit is the part of a line that calls of take have left over.
+	credit float64
 	// ran names the programs that were run.
 	ran  []string
 	over bool
@@ -141,12 +143,19 @@ func (a *agent) add(line []byte) bool {
 	return true
 }
 
-// take returns the lines that are due when ticks more calls will come, and the number of the first, from 1. over says that there will be no more.
-func (a *agent) take(ticks int) (first int, lines []string, over bool) {
+// take returns the lines that are due when ticks more calls will come, but no more than most, and the number of the first, from 1.
+// over says that there will be no more.
+func (a *agent) take(ticks, most int) (first int, lines []string, over bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	ticks = max(ticks, 1)
-	n := (len(a.lines) - a.taken + ticks - 1) / ticks
+	left := len(a.lines) - a.taken
+	a.credit += float64(left) / float64(max(ticks, 1))
+	n := int(a.credit)
+	a.credit -= float64(n)
+	if ticks <= 1 {
+		n = left
+	}
+	n = max(0, min(n, left, most))
 	first = a.taken + 1
 	lines = a.lines[a.taken : a.taken+n : a.taken+n]
 	a.taken += n

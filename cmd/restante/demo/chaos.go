@@ -47,7 +47,7 @@ func (c *chaos) next() fault {
 	return f
 }
 
-// run goes on until ctx ends, and leaves the proxy whole. It waits for frames to flow before each fault.
+// run goes on until ctx ends, and leaves the proxy whole. It lets frames flow before each fault.
 func (c *chaos) run(ctx context.Context) {
 	defer func() {
 		c.proxy.Stall(false)
@@ -55,9 +55,7 @@ func (c *chaos) run(ctx context.Context) {
 	}()
 	for {
 		c.settle()
-		select {
-		case <-c.flowing:
-		case <-ctx.Done():
+		if !c.awaitFlow(ctx) {
 			return
 		}
 		if !sleep(ctx, c.between(0, 2*c.beat)) {
@@ -65,6 +63,19 @@ func (c *chaos) run(ctx context.Context) {
 		}
 		c.strike(ctx, c.next())
 	}
+}
+
+// awaitFlow waits for a frame, but not for long: a program that says little is cut while it is silent. false: ctx has ended.
+func (c *chaos) awaitFlow(ctx context.Context) bool {
+	timer := time.NewTimer(c.beat)
+	defer timer.Stop()
+	select {
+	case <-c.flowing:
+	case <-timer.C:
+	case <-ctx.Done():
+		return false
+	}
+	return true
 }
 
 // settle forgets what has flowed so far.

@@ -23,8 +23,8 @@ const (
 	// defaultDuration is how long lines are published, defaultCuts how many cuts there must be.
 	defaultDuration = 25 * time.Second
 	defaultCuts     = 20
-	// grace is how much longer than its duration a run may take until it gives its verdict.
-	grace = 15 * time.Second
+	// mostDuration bounds a duration, mostTime a whole run, without the end of the broker.
+	mostDuration, mostTime = 40 * time.Second, 42 * time.Second
 	// stillness is how long the end is watched for frames that should not come.
 	stillness = 300 * time.Millisecond
 )
@@ -33,7 +33,7 @@ const (
 type Options struct {
 	// Seed decides where and how connections are cut; 0 draws one, which the run tells.
 	Seed uint64
-	// Duration (25 s) is how long the program's output is spread over, 1 s to 10 min; the verdict comes at most 15 s later.
+	// Duration (25 s) is how long the program's output is spread over, 1 to 40 s. The verdict comes within 45 s of the start.
 	Duration time.Duration
 	// Cuts (20) is how many cuts there must be.
 	Cuts int
@@ -49,8 +49,8 @@ type Options struct {
 func (o Options) filled() (Options, error) {
 	o.Duration = cmp.Or(o.Duration, defaultDuration)
 	o.Cuts = cmp.Or(o.Cuts, defaultCuts)
-	if o.Duration < time.Second || o.Duration > 10*time.Minute {
-		return o, fmt.Errorf("the duration %v is not between 1s and 10m", o.Duration)
+	if o.Duration < time.Second || o.Duration > mostDuration {
+		return o, fmt.Errorf("the duration %v is not between 1s and %v", o.Duration, mostDuration)
 	}
 	if o.Cuts < 0 {
 		return o, errors.New("the number of cuts cannot be off")
@@ -81,15 +81,11 @@ func Run(ctx context.Context, o Options) int {
 	}
 	r := &run{Options: o, screen: newScreen(o.Out), ledger: &ledger{}, began: time.Now(), flowing: make(chan struct{}, 1)}
 	err = r.play(ctx)
-	switch {
-	case ctx.Err() != nil:
-		r.screen.say("interrupted")
+	if ctx.Err() != nil {
+		r.screen.say("interrupted after %s", r.since())
 		return 130
-	case err != nil:
-		r.screen.say("FAILED after %s: %v", r.since(), err)
-		return 1
 	}
-	return r.verdict()
+	return r.verdict(err)
 }
 
 // run is one demo under way.
@@ -108,7 +104,7 @@ func (r *run) since() time.Duration { return time.Since(r.began).Round(100 * tim
 
 // play starts everything, publishes, waits for the rest, and stops everything.
 func (r *run) play(ctx context.Context) (err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, r.Duration+grace, errors.New("the time is over"))
+	ctx, cancel := context.WithTimeoutCause(ctx, mostTime, errors.New("the time is over"))
 	defer cancel()
 	broker, err := startBroker(ctx, r.Executable, r.screen)
 	if err != nil {
@@ -134,7 +130,7 @@ func (r *run) play(ctx context.Context) (err error) {
 	if err := r.publishAll(working, broker.url); err != nil {
 		return err
 	}
-	if err := r.arrive(ctx, ended); err != nil && !errors.Is(err, errIncomplete) {
+	if err := r.arrive(ctx, ended); err != nil {
 		return err
 	}
 	return r.client.Close(ctx)
@@ -146,6 +142,9 @@ func (r *run) newClient() (*client.Client, error) {
 		HandshakeTimeout: 3 * time.Second,
 		// A run has a second for each cut, not the half minute that a real network deserves.
 		Backoff: client.Backoff{Min: 20 * time.Millisecond, Max: 200 * time.Millisecond},
+		OnReset: func(c client.Reset) {
+			r.screen.say("%6s  the client had to start over at %s: %s", r.since(), c.Cursor, c.Reason)
+		},
 		Handler: func(_ context.Context, f client.Frame) error {
 			r.ledger.took(f.Raw)
 			select {
@@ -176,11 +175,11 @@ func (r *run) publishAll(ctx context.Context, broker string) error {
 
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	const perCut = 40 // ticks that one more cut may take
+	perCut := int((2*beat+300*time.Millisecond)/tick) + 1 // ticks that one more cut takes, as a rule
 	until := time.Now().Add(r.Duration)
 	for {
 		left := max(int(time.Until(until)/tick), perCut*(r.Cuts-r.proxy.Cuts()))
-		first, lines, over := r.agent.take(left)
+		first, lines, over := r.agent.take(left, r.ledger.room())
 		if err := pub.publish(ctx, first, lines); err != nil {
 			return err
 		}
@@ -198,22 +197,19 @@ func (r *run) publishAll(ctx context.Context, broker string) error {
 	}
 }
 
-var (
-	errNothing    = errors.New("the program wrote nothing, so nothing was sent")
-	errIncomplete = errors.New("not everything has come")
-)
+var errNothing = errors.New("the program wrote nothing, so nothing was sent")
 
 // arrive waits until everything has come, and a little longer for what should not.
 func (r *run) arrive(ctx context.Context, ended <-chan error) error {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	for !r.ledger.counts().complete {
+	for !r.ledger.reachedEnd() {
 		select {
 		case <-ticker.C:
 		case err := <-ended:
 			return fmt.Errorf("the client ended: %w", err)
 		case <-ctx.Done():
-			return errIncomplete
+			return context.Cause(ctx)
 		}
 	}
 	sleep(ctx, stillness)
@@ -229,8 +225,12 @@ func (r *run) report(ctx context.Context) {
 	}
 }
 
-// verdict says what the run came to, and returns the exit status.
-func (r *run) verdict() int {
+// verdict says what the run came to, and returns the exit status. failed is why it could not be played to its end.
+func (r *run) verdict(failed error) int {
+	if r.client == nil {
+		r.screen.say("FAILED after %s: %v", r.since(), failed)
+		return 1
+	}
 	c, s, cuts := r.ledger.counts(), r.client.Stats(), r.proxy.Cuts()
 	order := "ok"
 	if c.disordered > 0 {
@@ -243,6 +243,9 @@ func (r *run) verdict() int {
 	r.screen.say("sent %d, received %d, missing %d, doubled %d, altered %d; order %s", c.sent, c.received, c.missing, c.doubled, c.corrupt+c.foreign, order)
 	r.screen.say("cuts survived %d, attaches %d, duplicates dropped %d, resets %d, acked up to %d", cuts, s.Attaches, s.Duplicates, s.Resets, s.Acked)
 	switch {
+	case failed != nil:
+		r.screen.say("FAILED in %s (seed %d): %v", r.since(), r.Seed, failed)
+		return 1
 	case !c.faultless():
 		r.screen.say("FAILED in %s (seed %d): %s", r.since(), r.Seed, cmp.Or(c.bad, "not every line arrived"))
 		return 1

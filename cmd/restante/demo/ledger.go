@@ -15,20 +15,47 @@ type ledger struct {
 	confirmed int
 	seen      []int // how often line n has come, at n-1
 	received  int
-	last      int // the number of the line that came last
+	// bytes of frames, for the window.
+	bytesSent, bytesTaken int
+	last                  int // the number of the line that came last
 	// What is wrong; bad holds the first of it in words.
 	disordered, corrupt, foreign int
 	bad                          string
 }
 
-// sending notes lines before they are sent for the first time.
-func (l *ledger) sending(lines []string) {
+// sending notes lines, so many bytes as frames, before they are sent for the first time.
+func (l *ledger) sending(lines []string, bytes int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.bytesSent += bytes
 	for _, s := range lines {
 		l.sums = append(l.sums, sha256.Sum256([]byte(s)))
 		l.seen = append(l.seen, 0)
 	}
+}
+
+// The window: how far the reader may be behind, well inside the bounds of an outbox (P-13), and how much is published at a time.
+const (
+	windowLines = 4000
+	windowBytes = 1 << 20
+	mostAtOnce  = 250
+)
+
+// room is how many lines may be published now.
+func (l *ledger) room() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.bytesSent-l.bytesTaken >= windowBytes {
+		return 0
+	}
+	return min(mostAtOnce, windowLines-(len(l.sums)-l.received))
+}
+
+// reachedEnd says that the last line has come.
+func (l *ledger) reachedEnd() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last >= len(l.sums)
 }
 
 // stored notes that n more of them are confirmed.
@@ -45,6 +72,7 @@ func (l *ledger) took(raw []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.received++
+	l.bytesTaken += len(raw)
 	if err != nil || f.Type != "line" || f.N < 1 || f.N > len(l.sums) {
 		l.foreign++
 		l.note("a frame that was not sent: %.80s", raw)

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -222,7 +223,12 @@ func (p *Proxy) copy(q *pair, to, from *net.TCPConn, d Direction) {
 			}
 		}
 		if err != nil {
-			if to.CloseWrite() != nil {
+			select {
+			case <-q.done: // our own reset, in which an orderly end has no place
+				return
+			default:
+			}
+			if !errors.Is(err, io.EOF) || to.CloseWrite() != nil {
 				q.reset()
 			}
 			return

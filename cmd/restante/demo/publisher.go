@@ -63,7 +63,7 @@ func (p *publisher) publish(ctx context.Context, first int, lines []string) erro
 			body.WriteByte('\n')
 			n++
 		}
-		p.ledger.sending(lines[:n])
+		p.ledger.sending(lines[:n], body.Len())
 		p.calls++
 		if err := p.call(ctx, body.Bytes()); err != nil {
 			return err

@@ -1,0 +1,171 @@
+package demo
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// wire is a server behind a proxy, and both ends of the connection that goes through it.
+type wire struct {
+	t              *testing.T
+	proxy          *Proxy
+	client, server net.Conn
+}
+
+func newWire(t *testing.T) *wire {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { ln.Close() })
+	p, err := NewProxy(ln.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	w := &wire{t: t, proxy: p}
+	w.client, err = net.Dial("tcp", p.Addr())
+	require.NoError(t, err)
+	t.Cleanup(func() { w.client.Close() })
+	w.server, err = ln.Accept()
+	require.NoError(t, err)
+	t.Cleanup(func() { w.server.Close() })
+	for _, c := range []net.Conn{w.client, w.server} {
+		require.NoError(t, c.SetDeadline(time.Now().Add(20*time.Second)))
+	}
+	w.passes(w.client, w.server, "hi")
+	w.passes(w.server, w.client, "hello")
+	return w
+}
+
+func (w *wire) passes(from, to net.Conn, text string) {
+	w.t.Helper()
+	_, err := io.WriteString(from, text)
+	require.NoError(w.t, err)
+	b := make([]byte, len(text))
+	_, err = io.ReadFull(to, b)
+	require.NoError(w.t, err)
+	require.Equal(w.t, text, string(b))
+}
+
+func (w *wire) isReset(c net.Conn) {
+	w.t.Helper()
+	_, err := c.Read(make([]byte, 1))
+	require.ErrorIs(w.t, err, syscall.ECONNRESET)
+}
+
+func TestProxy_CutResetsBothSides(t *testing.T) {
+	w := newWire(t)
+	require.Equal(t, 1, w.proxy.Cut())
+	w.isReset(w.client)
+	w.isReset(w.server)
+	require.Zero(t, w.proxy.Cut(), "what is cut is not cut again")
+	require.Equal(t, 1, w.proxy.Cuts())
+}
+
+func TestProxy_CutInFrameKeepsBackTheEnd(t *testing.T) {
+	w := newWire(t)
+	w.proxy.CutInFrame(3)
+	w.passes(w.client, w.server, "the other way is not meant")
+	_, err := io.WriteString(w.server, "0123456789")
+	require.NoError(t, err)
+	b, err := io.ReadAll(w.client)
+	require.NoError(t, err)
+	require.Equal(t, "0123456", string(b))
+	require.Equal(t, 1, w.proxy.Cuts())
+}
+
+func TestProxy_HalfCloseLeavesTheOtherWay(t *testing.T) {
+	t.Run("to the client", func(t *testing.T) {
+		w := newWire(t)
+		require.Equal(t, 1, w.proxy.HalfClose(ToClient))
+		_, err := w.client.Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.EOF)
+		w.passes(w.client, w.server, "still heard")
+		w.proxy.Finish()
+		w.isReset(w.server)
+		require.Equal(t, 1, w.proxy.Cuts(), "one connection, one cut")
+	})
+	t.Run("to the server", func(t *testing.T) {
+		w := newWire(t)
+		require.Equal(t, 1, w.proxy.HalfClose(ToServer))
+		_, err := w.server.Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.EOF)
+		w.passes(w.server, w.client, "still heard")
+	})
+}
+
+func TestProxy_FinishSparesWhatIsWhole(t *testing.T) {
+	w := newWire(t)
+	w.proxy.Finish()
+	w.passes(w.server, w.client, "whole")
+}
+
+func TestProxy_StallHoldsBackAndLetsGo(t *testing.T) {
+	w := newWire(t)
+	w.proxy.Stall(true)
+	_, err := io.WriteString(w.server, "held")
+	require.NoError(t, err)
+	require.NoError(t, w.client.SetReadDeadline(time.Now().Add(200*time.Millisecond)))
+	_, err = w.client.Read(make([]byte, 1))
+	require.True(t, errors.Is(err, os.ErrDeadlineExceeded), "%v", err)
+	require.NoError(t, w.client.SetReadDeadline(time.Now().Add(20*time.Second)))
+	w.proxy.Stall(false)
+	b := make([]byte, 4)
+	_, err = io.ReadFull(w.client, b)
+	require.NoError(t, err)
+	require.Equal(t, "held", string(b))
+
+	w.proxy.Stall(true)
+	_, err = io.WriteString(w.server, "lost")
+	require.NoError(t, err)
+	w.proxy.Cut()
+	w.isReset(w.client)
+}
+
+func TestProxy_RefusesAndLetsInAgain(t *testing.T) {
+	w := newWire(t)
+	w.proxy.Refuse(true)
+	w.passes(w.server, w.client, "what is there stays")
+	c, err := net.Dial("tcp", w.proxy.Addr())
+	if err == nil { // the reset may come before or after the dial has returned
+		w.isReset(c)
+		require.NoError(t, c.Close())
+	}
+	w.proxy.Refuse(false)
+	c, err = net.Dial("tcp", w.proxy.Addr())
+	require.NoError(t, err)
+	_, err = io.WriteString(c, "x")
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+}
+
+func TestProxy_PassesAnOrderlyEnd(t *testing.T) {
+	w := newWire(t)
+	require.NoError(t, w.client.(*net.TCPConn).CloseWrite())
+	_, err := w.server.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF)
+	w.passes(w.server, w.client, "the last word")
+	require.NoError(t, w.server.Close())
+	_, err = w.client.Read(make([]byte, 1))
+	require.Error(t, err)
+	require.Zero(t, w.proxy.Cuts(), "the proxy has broken nothing")
+}
+
+func TestProxy_MethodsFromEverywhere(t *testing.T) {
+	w := newWire(t)
+	var all sync.WaitGroup
+	for _, f := range []func(){
+		func() { w.proxy.Cut() }, func() { w.proxy.CutInFrame(1) }, func() { w.proxy.HalfClose(ToClient) },
+		func() { w.proxy.Stall(true) }, func() { w.proxy.Stall(false) }, func() { w.proxy.Refuse(true) },
+		func() { w.proxy.Finish() }, func() { w.proxy.Connections() }, func() { w.proxy.Cuts() },
+	} {
+		all.Go(f)
+	}
+	all.Wait()
+	require.Equal(t, 1, w.proxy.Cuts())
+}
