@@ -3,6 +3,7 @@ package tests
 import (
 	"bufio"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"testing"
@@ -219,4 +220,43 @@ func TestP11_PeersThatVanishDuringTheHandshake(t *testing.T) {
 		c := s.attach(fmt.Sprintf("v%d", n))
 		c.liveOnce(fmt.Sprintf("v%d", n))
 	}
+}
+
+func TestP20_RandomBytesHurtNobodyElse(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	good := s.attach("good")
+	good.until("replay_end")
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	valid := [][]byte{
+		frameOf(ws.OpText, true, []byte(`{"type":"send","id":"1","to":"x","frame":{"type":"x"}}`)),
+		frameOf(ws.OpText, true, []byte(`{"type":"ack","seq":1}`)),
+		frameOf(ws.OpText, false, []byte(`{"type":`)), frameOf(ws.OpContinuation, true, []byte(`"ping"}`)),
+		frameOf(ws.OpPing, true, []byte("p")), frameOf(ws.OpPong, true, nil), frameOf(ws.OpClose, true, []byte{3, 232}),
+	}
+	for n := range 300 {
+		c, err := s.upgrade(dialing{query: query(fmt.Sprintf("bad%d", n%5))})
+		require.NoError(t, err)
+		var junk []byte
+		for range 1 + rnd.IntN(8) {
+			junk = append(junk, valid[rnd.IntN(len(valid))]...)
+		}
+		for range rnd.IntN(6) {
+			junk[rnd.IntN(len(junk))] ^= 1 << rnd.IntN(8)
+		}
+		require.NoError(t, c.raw(junk))
+		_ = c.conn.CloseWrite()
+		for err == nil {
+			_, err = c.read() // whatever comes, it is frames by the book, and it ends
+		}
+		require.True(t, isEnd(err), "%v", err)
+		_ = c.conn.Close()
+		if n%30 == 0 {
+			good.liveOnce("good")
+		}
+	}
+	require.Eventually(t, func() bool { return s.metric("restante_connections ") == 1 }, patience, pollEvery)
+	good.liveOnce("good")
 }

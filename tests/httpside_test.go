@@ -272,7 +272,7 @@ func TestP29_LongPoll(t *testing.T) {
 	got := make(chan protocol.Page, 1)
 	go func() {
 		var p protocol.Page
-		r, err := s.try(context.Background(), "GET", framesPath("a")+"?wait=25s&since="+at, nil)
+		r, err := s.try(context.Background(), "GET", framesPath("a")+"?wait=60s&since="+at, nil)
 		if err == nil {
 			_ = json.Unmarshal(r.body, &p)
 		}
