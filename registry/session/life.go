@@ -178,7 +178,7 @@ func (s *Session) closeDraining(now time.Duration, fx *Effects) {
 			a.batch = append(a.out, protocol.Piece{Body: protocol.EncodeGoaway(s.x.drain.retryMS)})
 			fx.Writes = append(fx.Writes, Write{a.gen, a.batch})
 		}
-		s.close(now, a, protocol.CloseDraining, fx)
+		s.end(now, a, protocol.CloseDraining, fx)
 	}
 }
 
