@@ -1,0 +1,105 @@
+package session
+
+import (
+	"time"
+
+	"github.com/restante/restante/protocol"
+)
+
+// Confirmed is the store's word on the oldest update under way. A failed one takes everything behind it along, and consumes
+// no seq; where its outcome is unknown, the epoch goes too (P-26).
+func (s *Session) Confirmed(now time.Duration, token uint64, err error, unknown bool, fx *Effects) {
+	defer s.settle(fx)
+	x := s.x
+	if x == nil || len(x.pending) == 0 || x.pending[0].token != token {
+		s.late(now, token, err == nil || unknown, fx)
+		return
+	}
+	if err != nil {
+		e := protocol.AsError(err)
+		s.failAppends(e, fx)
+		x.owed-- // this one has come
+		if unknown {
+			s.newEpoch(now, fx)
+		}
+		s.afterFailure(now, e, fx)
+		return
+	}
+	p := x.pending[0]
+	x.pending[0] = pending{}
+	if len(x.pending) == 1 {
+		x.pending = x.pending[:0]
+	} else {
+		x.pending = x.pending[1:]
+	}
+	if p.deletes {
+		fx.Retire = true
+		return
+	}
+	s.confirm(now, p, fx)
+	s.endIfIdle(fx)
+}
+
+// late takes the word on an update that had been given up behind a failed one. Had the store kept it, its seq may have been given
+// out again: the numbering cannot be trusted any more, unless an epoch has ended since.
+func (s *Session) late(now time.Duration, token uint64, kept bool, fx *Effects) {
+	void := false
+	if x := s.x; x != nil {
+		x.owed = max(0, x.owed-1)
+		void = token <= x.void
+	}
+	if kept && !void {
+		s.newEpoch(now, fx)
+		s.afterFailure(now, outcomeUnknown(), fx)
+	}
+}
+
+func outcomeUnknown() *protocol.Error {
+	return protocol.Errorf(protocol.CodeInternal, "the outcome of a write is unknown; the outbox was given a new epoch")
+}
+
+func (s *Session) confirm(now time.Duration, p pending, fx *Effects) {
+	before := s.box.Bytes()
+	s.box.Confirm(p.last)
+	n := int(p.last - p.first + 1)
+	fx.Events = append(fx.Events, Event{Kind: EventPublished, N: n, Bytes: s.box.Bytes() - before - int64(n)*protocol.FrameOverhead})
+	s.active = now
+	s.await(wait{to: p.to, level: p.level, first: p.first, last: p.last}, fx)
+	for _, f := range p.followers {
+		fx.event(EventDuplicate, 1)
+		s.await(wait{to: f.to, level: f.level, first: p.first, last: p.last, duplicate: true}, fx)
+	}
+	s.pumpAll(now, fx)
+	s.prune(now, fx)
+	s.answerReads(fx)
+}
+
+// failAppends answers everything that is pending with e; none of it has a seq any more.
+func (s *Session) failAppends(e *protocol.Error, fx *Effects) {
+	x := s.x
+	fx.event(EventCommitFailed, len(x.pending))
+	x.owed += len(x.pending)
+	x.records.forget(x.pending)
+	for _, p := range x.pending {
+		fx.fail(p.to, e)
+		for _, f := range p.followers {
+			fx.fail(f.to, e)
+		}
+	}
+	x.pending = nil
+	s.box.Truncate()
+}
+
+// afterFailure goes on once nothing is pending any more, because e ended it: a deletion that was among it is off, one that waited for it
+// is asked for now, and a draining reader has nothing more to wait for.
+func (s *Session) afterFailure(now time.Duration, e *protocol.Error, fx *Effects) {
+	switch {
+	case s.x == nil:
+	case s.x.ending != nil && s.x.ending.asked:
+		s.abandonEnding(now, e, fx)
+	case s.x.ending != nil:
+		s.endIfIdle(fx)
+	case s.x.drain != nil:
+		s.pumpAll(now, fx)
+	}
+}
