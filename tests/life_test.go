@@ -227,3 +227,22 @@ func TestP28_TheSweepReportsWhatItDid(t *testing.T) {
 	require.Equal(t, 25, report.Clients)
 	require.Len(t, get[protocol.List](s.endpoint, "/v1/clients").Clients, 5)
 }
+
+func TestP28_LateMailOfTheOldLifeBeginsNoNewOne(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	for n := range 100 {
+		id := fmt.Sprintf("c%d", n)
+		a, b := s.attach(id), s.attach(id)
+		s.publishN(id, 5, 5, 0)
+		if n%2 == 0 {
+			_ = b.text(`{"type":"ack","seq":1}`)
+		}
+		b.cut() // its last word, and its messages, are on their way
+		require.Equal(t, 204, s.do("DELETE", "/v1/clients/"+id, nil).status)
+		require.Equal(t, 404, s.do("GET", "/v1/clients/"+id, nil).status, "deleted, and nobody has used it since: round %d", n)
+		_ = a.conn.Close()
+	}
+	require.Empty(t, get[protocol.List](s.endpoint, "/v1/clients").Clients)
+	require.Equal(t, 100., s.metric("restante_clients_created_total"))
+}
