@@ -18,7 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	for name, value := range map[string]string{"rapid.steps": "400", "rapid.shrinktime": "10s", "rapid.nofailfile": "true"} {
+	for name, value := range map[string]string{"rapid.steps": "250", "rapid.shrinktime": "10s", "rapid.nofailfile": "true"} {
 		if err := flag.Set(name, value); err != nil {
 			panic(err)
 		}
