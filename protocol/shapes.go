@@ -91,6 +91,8 @@ const (
 	ShortGone     = "gone"
 	ShortDraining = "draining"
 	ShortTimeout  = "timeout"
+	// ShortOverloaded: as many publishers wait on the client as may.
+	ShortOverloaded = "overloaded"
 )
 
 // Published answers a publish. Status is the level reached: stored, sent or acked. Reason is set where the call waited

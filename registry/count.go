@@ -63,8 +63,6 @@ func (r *Registry) count(e *session.Event) {
 		n.Dropped[actors.DropFailed].Add(by)
 	case session.EventRefused:
 		n.Refused.Add(string(e.Code))
-	case session.EventUnsent:
-		n.Dropped[actors.DropUnsent].Add(by)
 	case session.EventReaped:
 		n.ClientsReaped.Add(by)
 	case session.EventDeleted:

@@ -38,7 +38,6 @@ type attachment struct {
 	pinging    pinging
 
 	batch   []protocol.Piece // the batch under way; nil for none
-	frames  int              // how many of it are sequenced
 	handed  uint64           // the cursor after it
 	lifting uint64           // a snapshot in it lifts the ack mark to this once it is written (P-11)
 	lift    uint64           // the same for a snapshot that waits in out
@@ -206,9 +205,6 @@ func (s *Session) detach(now time.Duration, a *attachment, hold bool, fx *Effect
 	x := s.x
 	if i := slices.Index(x.attached, a); i >= 0 {
 		x.attached = slices.Delete(x.attached, i, i+1)
-	}
-	if a.batch != nil {
-		fx.event(EventUnsent, a.frames)
 	}
 	if !hold || s.cfg.ResumeWindow <= 0 {
 		return true

@@ -124,7 +124,6 @@ const (
 	EventPlacePushed                    // a held place went by the limit
 	EventCommitFailed                   // N appends failed
 	EventRefused                        // a message was refused with Code
-	EventUnsent                         // N frames of a batch were under way when its connection ended
 	EventReaped
 	EventDeleted
 	EventRestarted // the epoch was given up because an outcome is unknown, or the actor failed

@@ -15,7 +15,7 @@ var counted = map[session.EventKind]string{
 	session.EventPrunedAge: "pruned_age", session.EventPrunedReaped: "pruned_reaped", session.EventPrunedDeleted: "pruned_deleted",
 	session.EventDuplicate: "duplicate", session.EventStale: "stale", session.EventPingPending: "ping_pending",
 	session.EventRecordPushed: "record_pushed", session.EventPlacePushed: "place_pushed", session.EventCommitFailed: "commit_failed",
-	session.EventUnsent: "unsent", session.EventReaped: "reaped", session.EventDeleted: "deleted", session.EventRestarted: "restarted",
+	session.EventReaped: "reaped", session.EventDeleted: "deleted", session.EventRestarted: "restarted",
 }
 
 func (p *player) say(format string, args ...any) { fmt.Fprintf(p.out, "  "+format+"\n", args...) }

@@ -50,6 +50,11 @@ func (s *Session) Read(now time.Duration, in Read, fx *Effects) {
 		r.awaiting, r.snapshotBy = true, now+s.cfg.SnapshotTimeout
 	}
 	x := s.more(fx)
+	if len(x.reads) >= MaxWaiting {
+		fx.Events = append(fx.Events, Event{Kind: EventRefused, N: 1, Code: protocol.CodeOverloaded})
+		fx.fail(in.To, &protocol.Error{Code: protocol.CodeOverloaded, Message: "too many reads wait on this client", RetryAfterMS: 1000})
+		return
+	}
 	x.reads = append(x.reads, r)
 	if r.awaiting {
 		s.askSnapshot(fx)

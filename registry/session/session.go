@@ -38,6 +38,10 @@ type Config struct {
 // MaxPlaces is how many places of lost connections one client holds; the oldest gives way (P-11).
 const MaxPlaces = 16
 
+// MaxWaiting is how many publishers, and how many reads, may wait on one client. A publisher beyond it is answered with what has
+// been reached, a read with overloaded.
+const MaxWaiting = 1024
+
 // maxBatchFrames bounds one batch besides protocol.BatchBytes, so that a flood of tiny frames does not make a huge slice of pieces.
 const maxBatchFrames = 512
 

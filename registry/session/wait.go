@@ -36,6 +36,11 @@ func (s *Session) await(w wait, fx *Effects) {
 		s.answer(w, s.level(w.last), protocol.ShortDraining, fx)
 		return
 	}
+	if len(s.x.waits) >= MaxWaiting {
+		fx.Events = append(fx.Events, Event{Kind: EventRefused, N: 1, Code: protocol.CodeOverloaded})
+		s.answer(w, s.level(w.last), protocol.ShortOverloaded, fx)
+		return
+	}
 	fx.Settled = append(fx.Settled, w.to)
 	s.x.waits = append(s.x.waits, w)
 }

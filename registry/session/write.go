@@ -61,8 +61,7 @@ func (s *Session) fill(a *attachment, batch []protocol.Piece) []protocol.Piece {
 	}
 	before := len(batch)
 	batch = s.box.Copy(batch, a.cursor, int(most), protocol.BatchBytes)
-	a.frames = len(batch) - before
-	if a.frames > 0 {
+	if len(batch) > before {
 		a.cursor = batch[len(batch)-1].Seq
 		s.sent = max(s.sent, a.cursor)
 	}
@@ -90,7 +89,7 @@ func (s *Session) pumpAll(now time.Duration, fx *Effects) {
 // Written says that the batch under way of connection gen is with the kernel.
 func (s *Session) Written(now time.Duration, gen uint64, fx *Effects) {
 	if a := s.x.find(gen); a != nil && a.batch != nil {
-		a.batch, a.frames = nil, 0
+		a.batch = nil
 		if a.pinging == pingUnderWay {
 			a.pinging = pingNone
 		}
