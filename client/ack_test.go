@@ -109,6 +109,8 @@ func TestP12_NoAckCrossesIntoAnotherEpoch(t *testing.T) {
 		s = f.net.accept()
 		s.hello(protocol.ResumeTooOld, "E2", 0, 5, withReason(protocol.ReasonEpoch))
 		s.frames(1, 5)
+		time.Sleep(20 * time.Second)
+		require.Empty(t, s.heard(), "101 of E1 does not cover 5 of E2")
 		step <- struct{}{} // 101 of E1 is done, the reset comes, and 1 of E2 goes into its handler
 		time.Sleep(20 * time.Second)
 		require.Empty(t, s.heard())

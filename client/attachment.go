@@ -2,8 +2,6 @@ package client
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"math"
 	"time"
 
@@ -34,6 +32,8 @@ type attachment struct {
 	next uint64
 	// liveAt is when everything up to hello's head had come; zero before.
 	liveAt time.Time
+	// dry says that the queue has overflowed: frames are dropped from here on, everything else is heard (see inbox.push).
+	dry bool
 	// refused is the last error that the broker sent which belongs to no send, after how long it asked the client to stay away.
 	refused *protocol.Error
 	after   time.Duration
@@ -212,6 +212,8 @@ func (a *attachment) frame(m protocol.Incoming) error {
 	switch {
 	case !a.greeted:
 		return violation(protocol.CodeBadFrame, "the server sent a frame before its hello")
+	case a.dry:
+		return nil
 	case a.awaited != nil:
 		return hole("the server sent frame %d before the snapshot that it had announced", m.Seq)
 	case m.Seq < a.next:
@@ -221,8 +223,12 @@ func (a *attachment) frame(m protocol.Incoming) error {
 		return hole("the server sent frame %d where %d follows", m.Seq, a.next)
 	}
 	a.next++
-	a.marks.seen.Store(m.Seq)
-	return a.push(item{frame: newFrame(m)})
+	before := a.marks.seen.Swap(m.Seq)
+	err := a.push(item{frame: newFrame(m)})
+	if a.dry {
+		a.marks.seen.Store(before)
+	}
+	return err
 }
 
 func (a *attachment) replayEnd(raw []byte) error {
@@ -233,7 +239,7 @@ func (a *attachment) replayEnd(raw []byte) error {
 	switch {
 	case !a.greeted || a.awaited != nil:
 		return hole("the server ended a replay that had not begun")
-	case !a.liveAt.IsZero():
+	case !a.liveAt.IsZero(), a.dry:
 		return nil
 	case e.Seq >= a.next:
 		return hole("the server ended the replay at %d, and the last frame was %d", e.Seq, a.next-1)
@@ -256,8 +262,11 @@ func (a *attachment) live() error {
 }
 
 func (a *attachment) push(it item) error {
-	if !a.c.inbox.push(it, a.link.writer.gone) {
+	switch a.c.inbox.push(it, a.link.writer.gone) {
+	case over:
 		return ErrClosed
+	case overflow:
+		a.dry = true
 	}
 	return nil
 }
@@ -284,50 +293,4 @@ func (a *attachment) refusal(raw []byte) error {
 		return a.rebase(a.awaited)
 	}
 	return nil
-}
-
-// outcome is what an attach came to.
-type outcome struct {
-	code protocol.CloseCode // the server's, 0 if it sent none
-	err  error
-	// refused is the error that came before the close.
-	refused *protocol.Error
-	after   time.Duration
-	lived   time.Duration // since everything up to hello's head had come
-	since   bool          // the attach was made with a cursor
-	greeted bool
-}
-
-// ended judges why reading ended, and ends the writing side accordingly: with one close frame, or with none where there is nobody to read it.
-func (a *attachment) ended(err error) outcome {
-	o := outcome{err: err, refused: a.refused, after: a.after, since: a.from.since != nil, greeted: a.greeted}
-	if !a.liveAt.IsZero() {
-		o.lived = time.Since(a.liveAt)
-	}
-	var bad *fault
-	var peer *errClosedByPeer
-	w := a.link.writer
-	switch {
-	case errors.As(err, &peer):
-		o.code = peer.code
-		reply := peer.code
-		if reply == protocol.CloseNoStatus {
-			reply = protocol.CloseNormal
-		}
-		w.end(ending{code: reply})
-	case errors.As(err, &bad):
-		if bad.over != "" {
-			a.c.inbox.startOver(bad.over)
-		}
-		a.c.report(fmt.Errorf("client: %w", bad.err))
-		w.end(ending{code: bad.code})
-		a.link.linger()
-	case errors.Is(err, ErrClosed):
-		a.link.linger()
-	case errors.Is(err, errSilence):
-		w.end(ending{code: protocol.CloseHeartbeatTimeout})
-	default:
-		w.end(ending{silent: true})
-	}
-	return o
 }

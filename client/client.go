@@ -93,6 +93,9 @@ func (c *Client) Next(ctx context.Context) (Frame, error) {
 func (c *Client) take(ctx context.Context) (Frame, error) {
 	for {
 		it, err := c.inbox.take(ctx)
+		if c.inbox.thirsty() {
+			c.refill()
+		}
 		switch {
 		case err != nil:
 			return Frame{}, err
@@ -105,6 +108,16 @@ func (c *Client) take(ctx context.Context) (Frame, error) {
 		default:
 			return it.frame, nil
 		}
+	}
+}
+
+// refill ends a connection whose frames have not found room, so that the next one brings them. The code is one after which the
+// broker keeps the client's place (P-11).
+func (c *Client) refill() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.link != nil {
+		c.link.writer.end(ending{code: protocol.CloseSlowConsumer, ack: true})
 	}
 }
 

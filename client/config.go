@@ -68,7 +68,8 @@ type Config struct {
 	// WriteTimeout (10 s) bounds a write that makes no end.
 	WriteTimeout time.Duration
 	// QueueFrames (1,024) and QueueBytes (1 MiB) bound what has been received and waits for the handler. When one of them is reached
-	// the client stops reading the connection.
+	// the client reads the connection no faster than the handler takes frames; while that takes none for a second it reads on and
+	// drops frames, and fetches them by a new attach once the queue has run empty.
 	QueueFrames int
 	QueueBytes  int
 }

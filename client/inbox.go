@@ -48,6 +48,8 @@ type inbox struct {
 	bytes int
 	// closed hands nothing over any more, finishing only what is there.
 	closed, finishing bool
+	// overflowed says that a frame of this connection was dropped for want of room.
+	overflowed bool
 
 	pos position
 	// live says that the report of the last catching up has been handed over, caught counts for the next one.
@@ -77,30 +79,72 @@ func signal(c chan struct{}) {
 	}
 }
 
-// push queues it, and waits while the queue is full. false: the connection or the client has ended.
-func (b *inbox) push(it item, gone <-chan struct{}) bool {
+// patience is how long a full queue may stand still until the connection is read on without it.
+const patience = time.Second
+
+// pushed is what push came to.
+type pushed uint8
+
+const (
+	queued   pushed = iota
+	overflow        // the queue is full and has stood still: the frame was dropped, and comes again with the next attach
+	over            // the connection or the client has ended
+)
+
+// push queues a frame. It waits while the queue is full and moves, which holds the server back; a queue that stands still must not
+// stop the reading, since the handler may wait for a receipt that is behind the frames.
+func (b *inbox) push(it item, gone <-chan struct{}) pushed {
+	var still *time.Timer
 	for {
-		b.mu.Lock()
-		if b.closed || b.finishing {
-			b.mu.Unlock()
-			return false
+		if r, ok := b.offer(it, false); ok {
+			return r
 		}
-		full := b.maxItems > 0 && len(b.items) >= b.maxItems || b.maxBytes > 0 && b.bytes >= b.maxBytes
-		if !full {
-			b.items = append(b.items, it)
-			b.bytes += it.cost()
-		}
-		b.mu.Unlock()
-		if !full {
-			signal(b.arrived)
-			return true
+		if still == nil {
+			still = time.NewTimer(patience)
+			defer still.Stop()
+		} else {
+			still.Reset(patience)
 		}
 		select {
 		case <-b.left:
+		case <-still.C:
+			if r, ok := b.offer(it, true); ok {
+				return r
+			}
 		case <-gone:
-			return false
+			return over
 		}
 	}
+}
+
+// offer queues it if there is room; false if there is not. With last it overflows instead.
+func (b *inbox) offer(it item, last bool) (pushed, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	frame := it.rebase == nil && it.report == nil // the other two are few, and must not be dropped
+	full := b.maxItems > 0 && len(b.items) >= b.maxItems || b.maxBytes > 0 && b.bytes >= b.maxBytes
+	switch {
+	case b.closed || b.finishing:
+		return over, true
+	case frame && full:
+		b.overflowed = b.overflowed || last
+		return overflow, last
+	}
+	b.items = append(b.items, it)
+	b.bytes += it.cost()
+	signal(b.arrived)
+	return queued, true
+}
+
+// thirsty says, once, that a queue that had overflowed has run empty: the connection must be made anew, to bring what was dropped.
+func (b *inbox) thirsty() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.overflowed || len(b.items) > 0 {
+		return false
+	}
+	b.overflowed = false
+	return true
 }
 
 // take returns the next item, and moves the position with it. What has been handed over before is dropped (P-3).
@@ -191,7 +235,7 @@ func (b *inbox) begin() standing {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	clear(b.items)
-	b.items, b.bytes = nil, 0
+	b.items, b.bytes, b.overflowed = nil, 0, false
 	s := standing{over: b.pos.over, life: b.pos.life, before: b.caught.replayed + b.caught.lost}
 	if b.pos.held && s.over == "" {
 		s.since = &protocol.Cursor{Epoch: b.pos.cursor.Epoch, Seq: b.pos.applied}

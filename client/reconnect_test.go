@@ -301,23 +301,6 @@ func TestP17_SilenceEndsTheConnection(t *testing.T) {
 	})
 }
 
-func TestP17_SilenceIsNotCountedWhileTheClientDoesNotRead(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		let := make(chan struct{})
-		f := start(t, client.Config{Cursor: "E1:7", QueueFrames: 2, Handler: func(context.Context, client.Frame) error { <-let; return nil }})
-		s := live(f)
-		s.frames(8, 11) // one in the handler, two queued, one in the reader's hand
-		require.Len(t, s.heard(), 0)
-		time.Sleep(10 * time.Minute)
-		require.Equal(t, 1, f.net.tries())
-		close(let)
-		s.frames(12, 12)
-		require.Equal(t, "E1:12", f.Cursor())
-		f.stop()
-		<-f.ended
-	})
-}
-
 func TestP16_PingsAreAnswered(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		let := make(chan struct{})

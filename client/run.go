@@ -10,9 +10,6 @@ import (
 	"github.com/restante/restante/protocol"
 )
 
-// farewell bounds the orderly end of a client whose Run was ended by its ctx.
-const farewell = time.Second
-
 // Run attaches and comes back, by P-22 and P-24, until the client ends; only one Run is allowed. It returns
 //   - nil after Close,
 //   - ctx's error when ctx has ended: what has been applied is acknowledged and the connection closed with 1000, within a second,
@@ -67,84 +64,10 @@ func (c *Client) Run(ctx context.Context) error {
 	return err
 }
 
-// stop lets nothing more be sent, and tells the last state.
-func (c *Client) stop(err error) {
-	if err == nil {
-		err = ErrClosed
-	}
-	c.sends.end(err)
-	final := State{Phase: Stopped, Err: err}
-	var stopped *StoppedError
-	switch {
-	case errors.As(err, &stopped):
-		final.Code = stopped.Code
-	case errors.Is(err, ErrClosed):
-		final.Err = nil
-	}
-	c.setState(final)
-}
-
-// Close ends the client in order: the handler that runs may finish, what has been applied is acknowledged, the connection is closed with 1000,
-// and Run returns nil. If ctx ends before, the handler's ctx is cancelled, the connection is cut and ctx's error returned. A frame that Next
-// has returned counts as applied only by the next call of Next.
-func (c *Client) Close(ctx context.Context) error {
-	if !c.running.Load() {
-		c.beginClosing()
-		c.inbox.close()
-		c.stop(nil)
-		return nil
-	}
-	c.leave(ctx)
-	select {
-	case <-c.ended:
-		return nil
-	case <-ctx.Done():
-		c.abandonOnce.Do(func() { close(c.abandoned) })
-		return ctx.Err()
-	}
-}
-
-// beginClosing lets nothing more be handed over, and no further attach be made.
-func (c *Client) beginClosing() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.closed {
-		c.closed = true
-		close(c.closing)
-		if c.undial != nil {
-			c.undial()
-		}
-	}
-}
-
-// leave is the orderly end, within ctx.
-func (c *Client) leave(ctx context.Context) {
-	c.beginClosing()
-	c.inbox.close()
-	select {
-	case <-c.handled:
-	case <-ctx.Done():
-	}
-	c.mu.Lock()
-	l := c.link
-	c.mu.Unlock()
-	if l != nil {
-		l.writer.end(ending{code: protocol.CloseNormal, ack: true})
-	}
-	select {
-	case <-c.detached:
-	case <-ctx.Done():
-		if l != nil {
-			l.conn.Close()
-		}
-	}
-}
-
 // attachLoop attaches again and again, and returns why it must not any more; nil after Close.
 func (c *Client) attachLoop(ctx context.Context) error {
 	t := tries{Backoff: c.set.Backoff}
 	var after time.Duration
-	refusedCursor := false
 	for {
 		if err := c.wait(ctx, max(after, t.next())); err != nil {
 			return c.why(ctx)
@@ -155,16 +78,15 @@ func (c *Client) attachLoop(ctx context.Context) error {
 			return c.why(ctx)
 		}
 		t.ended(o.lived)
+		if o.dry {
+			t.n = 0 // its own doing, and no more often than the handler empties a queue
+		}
 		after = o.after
 		c.setState(State{Phase: Offline, Code: o.code, Err: o.err})
-		if o.greeted {
-			refusedCursor = false
-		}
 		switch {
 		case !o.code.Stops():
-		case o.code == protocol.CloseBadRequest && o.since && !refusedCursor && o.refused != nil && o.refused.Code == protocol.CodeBadCursor:
-			refusedCursor = true
-			after = 0
+		case o.code == protocol.CloseBadRequest && o.since && o.refused != nil && o.refused.Code == protocol.CodeBadCursor:
+			after = 0 // once, since the next attach has no cursor that could be refused
 			c.inbox.startOver(ReasonRefused)
 			t.n = 0
 		default:

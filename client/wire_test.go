@@ -125,7 +125,11 @@ func TestP20_LimitIsHellos(t *testing.T) {
 		pad := 100 + protocol.MessageSlack - len(`{"seq":8,"type":""}`)
 		s.say(`{"seq":8,"type":"%s"}`, strings.Repeat("x", pad))
 		require.Equal(t, []string{"8"}, f.happened(), "4 KiB longer than max_frame_bytes")
-		go s.text(`{"seq":9,"type":"` + strings.Repeat("x", pad+1) + `"}`)
+		half := strings.Repeat("x", pad/2+10)
+		go func() {
+			s.raw(ws.MustCompileFrame(ws.NewFrame(ws.OpText, false, []byte(`{"seq":9,"type":"`+half))))
+			s.raw(ws.MustCompileFrame(ws.NewFrame(ws.OpContinuation, true, []byte(half+`"}`))))
+		}()
 		require.Equal(t, 1009, s.closed())
 	})
 }
