@@ -7,6 +7,7 @@ import (
 	"net"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -215,6 +216,38 @@ func TestCloseAllEndsEveryConnectionAtOnce(t *testing.T) {
 		require.Zero(t, n.Batches.Load())
 		require.NoError(t, h.WaitConns(context.Background()))
 	})
+}
+
+func TestP20_AfterAViolationTheCloseFrameArrivesWhateverElseWasSent(t *testing.T) {
+	h, f, s := wsServer(t, Config{})
+	c := dial(t, s, "?client_id=a")
+	l := f.link(t)
+	c.raw(masked(true, 3, nil))
+	c.expectClose(protocol.CloseProtocolError)
+	c.expectEOF()
+	require.EqualValues(t, 1, h.sys.Counters().Connections.Load(), "only the server's half is closed: it goes on reading, so that nothing is reset")
+	c.raw(make([]byte, 1<<20))
+	require.NoError(t, c.nc.Close())
+	requireEnd(t, h, l, GoneLost)
+	require.EqualValues(t, 1, closedBy(h, protocol.CloseProtocolError))
+}
+
+func TestP27_AWriteThatHadToWaitLeavesNoDeadlineBehind(t *testing.T) {
+	const timeout = 200 * time.Millisecond
+	_, f, s := wsServer(t, Config{WriteTimeout: timeout})
+	c := dial(t, s, "?client_id=a")
+	l := f.link(t)
+	l.peer.Write(pieces(1, 150, 60000)) // 9 MB, more than the kernel takes at once
+	for range 150 {
+		c.frame()
+	}
+	l.next(t, "written")
+	for start := time.Now(); time.Since(start) < timeout; {
+		l.peer.Write(pieces(200, 1, 1000))
+		c.frame()
+		l.next(t, "written")
+	}
+	c.leave(1000)
 }
 
 func TestP27_APeerThatTakesNothingIsReset(t *testing.T) {

@@ -3,6 +3,7 @@ package transport
 import (
 	"crypto/sha1"
 	"encoding/base64"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -16,7 +17,7 @@ import (
 // acceptGUID is what RFC 6455, 4.2.2 has hashed together with the client's key.
 const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-// serveWS answers GET /v1/ws. ServeHTTP has asked the guard (P-31) before. Whatever else is wrong with the attach is told on
+// serveWS answers GET /v1/ws, and nothing but a GET. ServeHTTP has asked the guard (P-31) before. Whatever else is wrong with the attach is told on
 // the upgraded connection, where a browser's page can read it (P-21). It returns as soon as the connection's actor has begun:
 // no goroutine of net/http stays behind.
 func (h *Handler) serveWS(w http.ResponseWriter, r *http.Request) {
@@ -33,8 +34,12 @@ func (h *Handler) serveWS(w http.ResponseWriter, r *http.Request) {
 		a.grant, refusal = h.authorizeAttach(r, a.clientID)
 	}
 	nc, early, err := h.hijack(w, acceptance(r))
-	if err != nil {
-		// The answer is half written, or the connection is not ours to answer on any more.
+	switch {
+	case errors.Is(err, http.ErrNotSupported):
+		h.log.Error("a WebSocket cannot be served: the handler is mounted behind something that keeps the connection to itself", "err", err)
+		h.refuse(w, r, protocol.Errorf(protocol.CodeInternal, "WebSocket cannot be served here"))
+		return
+	case err != nil: // the connection is not net/http's any more, and closed
 		h.log.Debug("an upgrade failed", "err", err)
 		return
 	}
@@ -60,8 +65,6 @@ func checkUpgrade(answer http.Header, r *http.Request) error {
 		answer.Set("Connection", "Upgrade")
 		answer.Set("Upgrade", "websocket")
 		return statusErrorf(http.StatusUpgradeRequired, "this path speaks WebSocket only")
-	case r.Method != http.MethodGet:
-		return badRequest("a WebSocket begins with a GET")
 	case r.Header.Get("Sec-Websocket-Version") != "13":
 		answer.Set("Sec-WebSocket-Version", "13")
 		return statusErrorf(http.StatusUpgradeRequired, "this server speaks version 13 of WebSocket")

@@ -229,7 +229,7 @@ func TestAHandlerThatCannotHijack(t *testing.T) {
 	h, f := newWS(t, Config{})
 	r := httpCall{method: "GET", path: "/v1/ws", header: map[string]string{"Connection": "upgrade", "Upgrade": "websocket",
 		"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}}.request()
-	h.ServeHTTP(discardWriter{http.Header{}}, r)
+	requireProblem(t, recordHTTP(h, r), http.StatusInternalServerError, protocol.CodeInternal)
 	require.Empty(t, f.links)
 }
 
