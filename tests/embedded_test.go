@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"log/slog"
 	"net/http/httptest"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 // embed runs a broker in the test's process, for what only the embedding API can set: snapshots and rights.
 func embed(t *testing.T, cfg broker.Config) (*endpoint, *broker.Broker) {
 	t.Helper()
+	cfg.Logger = slog.New(slog.DiscardHandler)
 	b, err := broker.New(cfg)
 	require.NoError(t, err)
 	srv := httptest.NewServer(b.Handler())

@@ -15,11 +15,50 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// clients and publishers of the stress.
+const clients, publishers = 50, 2
+
+// tally counts the confirmed frames, per client and publisher.
+type tally [clients][publishers]atomic.Int64
+
+// of is how many frames client n has been sent; it is final once the publishers have ended.
+func (s *tally) of(n int) (sum int) {
+	for p := range publishers {
+		sum += int(s[n][p].Load())
+	}
+	return sum
+}
+
+// publish runs the publishers until ctx ends; the channel is closed when the last has its last answer.
+func (s *tally) publish(ctx context.Context, t *testing.T, e *endpoint, seed uint64, fail func(error)) <-chan struct{} {
+	var writing sync.WaitGroup
+	for p := range publishers {
+		writing.Go(func() {
+			rnd := rand.New(rand.NewPCG(seed, uint64(1000+p)))
+			for ctx.Err() == nil {
+				c := rnd.IntN(clients)
+				n := int(s[c][p].Load())
+				batch := make([]string, 1+rnd.IntN(12))
+				for i := range batch {
+					batch[i] = work(p+1, n+i+1)
+				}
+				if _, err := e.tryPublish(t.Context(), fmt.Sprintf("c%d", c), batch...); err != nil {
+					fail(err)
+					return
+				}
+				s[c][p].Add(int64(len(batch)))
+			}
+		})
+	}
+	published := make(chan struct{})
+	go func() { writing.Wait(); close(published) }()
+	return published
+}
+
 // TestP3_FiftyClientsRandomCutsTwoPublishers is a small stress: two publishers write to fifty clients as fast as they are
 // answered, and each client's socket is cut, left, half-closed or abandoned in the middle of anything, for ten seconds.
 func TestP3_FiftyClientsRandomCutsTwoPublishers(t *testing.T) {
 	t.Parallel()
-	const clients, publishers = 50, 2
 	s := serve(t)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -27,42 +66,15 @@ func TestP3_FiftyClientsRandomCutsTwoPublishers(t *testing.T) {
 	defer stop()
 	failures := make(chan error, clients+publishers)
 
-	var sent [clients][publishers]atomic.Int64 // confirmed frames
-	var writing sync.WaitGroup
-	for p := range publishers {
-		writing.Go(func() {
-			rnd := rand.New(rand.NewPCG(seed, uint64(1000+p)))
-			for ctx.Err() == nil {
-				c := rnd.IntN(clients)
-				n := int(sent[c][p].Load())
-				batch := make([]string, 1+rnd.IntN(12))
-				for i := range batch {
-					batch[i] = work(p+1, n+i+1)
-				}
-				if _, err := s.tryPublish(t.Context(), fmt.Sprintf("c%d", c), batch...); err != nil {
-					failures <- err
-					stop()
-					return
-				}
-				sent[c][p].Add(int64(len(batch)))
-			}
-		})
-	}
-	published := make(chan struct{})
-	go func() { writing.Wait(); close(published) }()
+	sent := new(tally)
+	published := sent.publish(ctx, t, s.endpoint, seed, func(err error) { failures <- err; stop() })
 
 	readers := make([]*cutReader, clients)
 	var reading sync.WaitGroup
 	for n := range readers {
 		readers[n] = &cutReader{e: s.endpoint, id: fmt.Sprintf("c%d", n), rnd: rand.New(rand.NewPCG(seed, uint64(n)))}
 		reading.Go(func() {
-			want := func() (sum int) { // known once the publishers have ended
-				for p := range publishers {
-					sum += int(sent[n][p].Load())
-				}
-				return sum
-			}
-			if err := readers[n].run(ctx, published, want); err != nil {
+			if err := readers[n].run(ctx, published, func() int { return sent.of(n) }); err != nil {
 				failures <- fmt.Errorf("client %s: %w", readers[n].id, err)
 				stop()
 			}
