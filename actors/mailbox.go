@@ -134,16 +134,20 @@ func (m *Mailbox) next() (any, bool) {
 	return msg, true
 }
 
-// CloseIfEmpty closes m for ever and returns true if nothing is queued. It may be called only inside a turn of m. It is the
-// owner's half of retiring without losing a message: whoever tells afterwards is told false and finds the next life.
-func (m *Mailbox) CloseIfEmpty() bool {
+// CloseUnless closes m for ever and hands back what was queued, in order, unless wanted says of one of the queued messages that the
+// owner must go on for it: then nothing changes and closed is false. It may be called only inside a turn of m. It is the owner's
+// half of retiring without losing a message: whoever tells afterwards is told false and finds the next life. wanted is called with the mailbox held.
+func (m *Mailbox) CloseUnless(wanted func(msg any) bool) (rest []any, closed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.queue != nil {
-		return false
+	if q := m.queue; q != nil {
+		for i := range q.n {
+			if wanted(q.at(i)) {
+				return nil, false
+			}
+		}
 	}
-	m.state = mailboxClosed
-	return true
+	return m.close(), true
 }
 
 // Close closes m for ever and hands back what was still queued, in order; the caller answers for it. It may be called only
@@ -151,6 +155,11 @@ func (m *Mailbox) CloseIfEmpty() bool {
 func (m *Mailbox) Close() (rest []any) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.close()
+}
+
+// close is Close with m.mu held.
+func (m *Mailbox) close() (rest []any) {
 	m.state = mailboxClosed
 	if m.queue == nil {
 		return nil

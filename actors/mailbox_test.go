@@ -134,19 +134,19 @@ func TestDoNestedInTurnsDoesNotGrowTheStackWithoutBound(t *testing.T) {
 	})
 }
 
-func TestCloseIfEmptyClosesOnlyAnEmptyMailbox(t *testing.T) {
+func TestCloseUnlessAnythingIsQueuedClosesOnlyAnEmptyMailbox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &scripted{}
 		var first, second bool
 		hold := make(chan struct{})
-		o.tell(func() { <-hold; first = o.CloseIfEmpty() })
+		o.tell(func() { <-hold; first = closeIfEmpty(&o.Mailbox) })
 		o.tell("queued")
 		close(hold)
 		synctest.Wait()
 		require.False(t, first)
 		require.Equal(t, []any{"queued"}, o.got)
 
-		o.tell(func() { second = o.CloseIfEmpty() })
+		o.tell(func() { second = closeIfEmpty(&o.Mailbox) })
 		synctest.Wait()
 		require.True(t, second)
 		require.False(t, o.tell("late"))
@@ -177,7 +177,7 @@ func TestCloseHandsBackWhatWasQueued(t *testing.T) {
 }
 
 func TestNoMessageIsLostWhenSendersRaceAClose(t *testing.T) {
-	for _, how := range []string{"Close", "CloseIfEmpty"} {
+	for _, how := range []string{"Close", "CloseUnless"} {
 		t.Run(how, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const senders, each = 4, 500
@@ -193,7 +193,7 @@ func TestNoMessageIsLostWhenSendersRaceAClose(t *testing.T) {
 					if how == "Close" {
 						rest, closed = len(o.Close()), true
 					} else {
-						closed = o.CloseIfEmpty()
+						closed = closeIfEmpty(&o.Mailbox)
 					}
 				}
 				var wg sync.WaitGroup
@@ -221,4 +221,27 @@ func TestNoMessageIsLostWhenSendersRaceAClose(t *testing.T) {
 			})
 		})
 	}
+}
+
+// closeIfEmpty closes m unless anything is queued.
+func closeIfEmpty(m *Mailbox) bool {
+	_, closed := m.CloseUnless(func(any) bool { return true })
+	return closed
+}
+
+func TestCloseUnlessHandsBackWhatNobodyWants(t *testing.T) {
+	var m Mailbox
+	m.state = mailboxRunning // as inside a turn
+	for _, msg := range []any{"late", 2, "word"} {
+		require.Equal(t, mailboxRunning, m.offer(msg))
+	}
+	isInt := func(msg any) bool { _, ok := msg.(int); return ok }
+	rest, closed := m.CloseUnless(isInt)
+	require.False(t, closed, "one of them is wanted")
+	require.Nil(t, rest)
+	require.Equal(t, 3, m.Len(), "and nothing has changed")
+	rest, closed = m.CloseUnless(func(msg any) bool { return msg == "nothing of the kind" })
+	require.True(t, closed)
+	require.Equal(t, []any{"late", 2, "word"}, rest)
+	require.False(t, m.Tell(nil, "after"))
 }

@@ -37,6 +37,9 @@ func (r *ring) pop() any {
 	return msg
 }
 
+// at returns the i-th oldest message, i < n.
+func (r *ring) at(i int) any { return r.buf[(r.head+i)&(len(r.buf)-1)] }
+
 // giveBack returns an empty ring to the pool.
 func (r *ring) giveBack() {
 	if len(r.buf) <= ringPooled {

@@ -225,10 +225,15 @@ func (c *client) end() {
 	t := new(turn)
 	next := c.session.Ended(&t.fx)
 	c.obey(t)
-	if !next && c.reg.retire(c) {
-		c.session = session.Session{} // nothing of this life counts any more
-		c.reg.sys.Closed(Address, c.id)
-		return
+	if !next {
+		if rest, done := c.reg.retire(c); done {
+			c.session = session.Session{} // nothing of this life counts any more
+			c.reg.sys.Closed(Address, c.id)
+			for _, m := range rest {
+				c.tooLate(m)
+			}
+			return
+		}
 	}
 	t.reset()
 	c.session.Reborn(c.reg.sys.Now(), &t.fx)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/restante/restante/protocol"
+	"github.com/restante/restante/registry/session"
 )
 
 // sweep judges every client once, and returns the report.
@@ -144,4 +145,60 @@ func TestP22_DeleteClosesWith4504AndANewLifeBegins(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEqual(t, first.Epoch, second.Epoch)
 	require.EqualValues(t, 1, second.Seq)
+}
+
+// slowToClose is a connection in whose Close the client's turn is held, so that mail gathers behind a deletion.
+type slowToClose struct {
+	*fakePeer
+	held, release chan struct{}
+}
+
+func (p slowToClose) Close(protocol.CloseCode) {
+	close(p.held)
+	<-p.release
+}
+
+func TestP28_LateMailIsAnsweredAndBeginsNoLife(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		publishes bool
+	}{{"only late mail", false}, {"a publish among it", true}} {
+		t.Run(c.name, func(t *testing.T) {
+			r := start(t, testConfig(), nil)
+			ctx := context.Background()
+			p := slowToClose{newFakePeer(), make(chan struct{}), make(chan struct{})}
+			r.Attach("c", Attach{ConnectionID: "c1", Transport: "test"}, p)
+			first, err := r.Publish(ctx, "c", Publish{Bodies: []protocol.Body{body(t, `{"type":"x"}`)}})
+			require.NoError(t, err)
+			deleted := make(chan error, 1)
+			go func() { deleted <- r.Delete(ctx, "c") }()
+			<-p.held
+			old := r.look("c")
+			asked := [3]*waiter{newWaiter(), newWaiter(), newWaiter()}
+			for _, m := range []any{
+				goneMail{1, false}, writtenMail(1), &messageMail{gen: 1}, tickMail{},
+				&stateMail{to: asked[0], one: true}, &ackMail{to: asked[1]}, &deleteMail{to: asked[2]},
+			} {
+				require.True(t, old.tell(m))
+			}
+			published := newWaiter()
+			if c.publishes {
+				require.True(t, old.tell(&publishMail{session.Publish{To: published, Bodies: []protocol.Body{body(t, `{"type":"y"}`)}}}))
+			}
+			close(p.release)
+			require.NoError(t, <-deleted)
+			if c.publishes {
+				st := (<-published.ch).Stored
+				require.NotEqual(t, first.Epoch, st.Epoch.String())
+				return
+			}
+			for _, w := range asked {
+				require.Equal(t, protocol.CodeNotFound, (<-w.ch).Err.Code)
+			}
+			require.Nil(t, r.look("c"))
+			require.EqualValues(t, 1, r.counters.ClientsCreated.Load())
+			require.Zero(t, r.counters.Clients.Load())
+			require.Zero(t, r.counters.OutboxBytes.Load())
+		})
+	}
 }

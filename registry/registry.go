@@ -152,18 +152,17 @@ func (r *Registry) tellKnown(id string, post func(*client, any) bool, m any) (*c
 	}
 }
 
-// retire ends c's actor if no mail has come meanwhile: mailbox and map change under the shard's lock, so that whoever
-// finds the mailbox closed finds the map without it, and makes the next life (P-28).
-func (r *Registry) retire(c *client) bool {
+// retire ends c's actor, unless mail has come meanwhile that begins the next life: mailbox and map change under the shard's
+// lock, so that whoever finds the mailbox closed finds the map without it, and makes the next life (P-28). rest is the mail that nobody lives to handle.
+func (r *Registry) retire(c *client) (rest []any, done bool) {
 	sh := r.shard(c.id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if !c.CloseIfEmpty() {
-		return false
+	if rest, done = c.CloseUnless(beginsALife); done {
+		delete(sh.clients, c.id)
+		r.counters.Clients.Add(-1)
 	}
-	delete(sh.clients, c.id)
-	r.counters.Clients.Add(-1)
-	return true
+	return rest, done
 }
 
 // all returns the actors of one shard as they are now.
