@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gobwas/ws"
 )
 
 func BenchmarkFeed(b *testing.B) {
@@ -23,7 +25,7 @@ func BenchmarkFeed(b *testing.B) {
 		read int // bytes of one read
 	}{{"ack", 24, 64 << 10}, {"256B", 256, 64 << 10}, {"64KiB", 64 << 10, 64 << 10}, {"64KiB-in-4KiB-reads", 64 << 10, 4 << 10}} {
 		b.Run(x.name, func(b *testing.B) {
-			frame := masked(true, opText, bytes.Repeat([]byte("x"), x.size))
+			frame := masked(true, ws.OpText, bytes.Repeat([]byte("x"), x.size))
 			stream := bytes.Repeat(frame, max(1, (64<<10)/len(frame)))
 			buf := make([]byte, len(stream))
 			p := parser{limit: 1 << 20}
@@ -69,7 +71,7 @@ func BenchmarkMessage(b *testing.B) {
 	c := dial(b, s, "?client_id=a")
 	l := f.link(b)
 	const each = 64
-	stream := bytes.Repeat(masked(true, opText, []byte(`{"type":"ack","seq":1234567}`)), each)
+	stream := bytes.Repeat(masked(true, ws.OpText, []byte(`{"type":"ack","seq":1234567}`)), each)
 	b.ReportAllocs()
 	for b.Loop() {
 		c.raw(stream)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gobwas/ws"
+
 	"github.com/restante/restante/protocol"
 )
 
@@ -55,13 +57,13 @@ func client(t testing.TB, c *wsClient, random *rand.Rand) {
 	for n := 0; n < 200 && ok; n++ {
 		switch random.IntN(10) {
 		case 0:
-			ok = say(masked(true, opPing, []byte("x")))
+			ok = say(masked(true, ws.OpPing, []byte("x")))
 		case 1: // in two parts
-			b := masked(true, opText, fmt.Appendf(nil, `{"type":"ack","seq":%d}`, n))
+			b := masked(true, ws.OpText, fmt.Appendf(nil, `{"type":"ack","seq":%d}`, n))
 			cut := 1 + random.IntN(len(b)-1)
 			ok = say(b[:cut]) && say(b[cut:])
 		default:
-			ok = say(masked(true, opText, fmt.Appendf(nil, `{"type":"ack","seq":%d}`, n)))
+			ok = say(masked(true, ws.OpText, fmt.Appendf(nil, `{"type":"ack","seq":%d}`, n)))
 		}
 	}
 	switch random.IntN(4) {

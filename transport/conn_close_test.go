@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gobwas/ws"
+
 	"github.com/restante/restante/actors"
 	"github.com/restante/restante/protocol"
 )
@@ -35,7 +37,7 @@ func TestP11_TheClientsOwnCloseGivesUpItsPlace(t *testing.T) {
 		}{
 			{"1000", maskedClose(1000, "bye"), 1000, protocol.CloseNormal, GoneLeft},
 			{"1001", maskedClose(1001, ""), 1001, protocol.CloseNormal, GoneLeft},
-			{"no status", masked(true, opClose, nil), 1000, protocol.CloseNormal, GoneLost},
+			{"no status", masked(true, ws.OpClose, nil), 1000, protocol.CloseNormal, GoneLost},
 			{"3000", maskedClose(3000, ""), 3000, 3000, GoneLost},
 			{"4000", maskedClose(4000, "silence"), 4000, protocol.CloseHeartbeatTimeout, GoneLost},
 			{"1011", maskedClose(1011, ""), 1011, 1011, GoneLost},
@@ -44,7 +46,7 @@ func TestP11_TheClientsOwnCloseGivesUpItsPlace(t *testing.T) {
 				h, f := newWS(t, Config{})
 				c := dial(t, serveWSOver(t, h, tls), "?client_id=a")
 				l := f.link(t)
-				c.raw(join(masked(true, opText, []byte(`{"type":"ack","seq":9}`)), x.say, masked(true, opText, []byte(`{"type":"ack","seq":10}`))))
+				c.raw(join(masked(true, ws.OpText, []byte(`{"type":"ack","seq":9}`)), x.say, masked(true, ws.OpText, []byte(`{"type":"ack","seq":10}`))))
 				require.EqualValues(t, 9, l.next(t, "message").m.Seq, "what was said before the close counts")
 				c.expectClose(x.answer)
 				requireEnd(t, h, l, x.how)
@@ -69,15 +71,15 @@ func TestP11_EveryOtherEndIsALoss(t *testing.T) {
 			require.NoError(t, c.nc.Close())
 		}},
 		{"the end inside a header", func(t *testing.T, c *wsClient) {
-			c.raw(masked(true, opText, []byte("hello"))[:4])
+			c.raw(masked(true, ws.OpText, []byte("hello"))[:4])
 			require.NoError(t, c.nc.Close())
 		}},
 		{"the end inside a frame", func(t *testing.T, c *wsClient) {
-			c.raw(masked(true, opText, []byte("hello"))[:8])
+			c.raw(masked(true, ws.OpText, []byte("hello"))[:8])
 			require.NoError(t, c.nc.Close())
 		}},
 		{"the end inside a message", func(t *testing.T, c *wsClient) {
-			c.raw(masked(false, opText, []byte("hello")))
+			c.raw(masked(false, ws.OpText, []byte("hello")))
 			require.NoError(t, c.nc.Close())
 		}},
 		{"the end inside a close frame", func(t *testing.T, c *wsClient) {
@@ -107,11 +109,11 @@ func TestP22_OneCloseFrameAfterTheBatchUnderWay(t *testing.T) {
 		l.peer.Write(pieces(41, 3, 100))          // after the close nothing is written
 		for range 40 {
 			op, _ := c.frame()
-			require.Equal(t, opText, op)
+			require.Equal(t, ws.OpText, op)
 		}
 		l.next(t, "written")
 		c.expectClose(protocol.CloseReplaced)
-		c.raw(masked(true, opText, []byte(`{"type":"ack","seq":40}`))) // too late
+		c.raw(masked(true, ws.OpText, []byte(`{"type":"ack","seq":40}`))) // too late
 		c.answer(protocol.CloseReplaced)
 		requireEnd(t, h, l, GoneLost)
 		require.EqualValues(t, 40, h.sys.Counters().Delivered.Load())

@@ -232,10 +232,10 @@ func (c *wsClient) raw(b []byte) {
 	require.NoError(c.t, err)
 }
 
-func (c *wsClient) text(s string) { c.raw(masked(true, opText, []byte(s))) }
+func (c *wsClient) text(s string) { c.raw(masked(true, ws.OpText, []byte(s))) }
 
 // frame reads the server's next frame.
-func (c *wsClient) frame() (opcode, []byte) {
+func (c *wsClient) frame() (ws.OpCode, []byte) {
 	c.t.Helper()
 	hdr, err := ws.ReadHeader(c.br)
 	require.NoError(c.t, err)
@@ -246,13 +246,13 @@ func (c *wsClient) frame() (opcode, []byte) {
 	payload := make([]byte, hdr.Length)
 	_, err = io.ReadFull(c.br, payload)
 	require.NoError(c.t, err)
-	return opcode(hdr.OpCode), payload
+	return hdr.OpCode, payload
 }
 
 func (c *wsClient) expectText(want string) {
 	c.t.Helper()
 	op, payload := c.frame()
-	require.Equal(c.t, opText, op, "%q", payload)
+	require.Equal(c.t, ws.OpText, op, "%q", payload)
 	require.Equal(c.t, want, string(payload))
 }
 
@@ -260,7 +260,7 @@ func (c *wsClient) expectText(want string) {
 func (c *wsClient) expectClose(want protocol.CloseCode) {
 	c.t.Helper()
 	op, payload := c.frame()
-	require.Equal(c.t, opClose, op, "%q", payload)
+	require.Equal(c.t, ws.OpClose, op, "%q", payload)
 	require.GreaterOrEqual(c.t, len(payload), 2)
 	code := protocol.CloseCode(binary.BigEndian.Uint16(payload))
 	require.Equal(c.t, want, code, "%s", payload[2:])
@@ -293,7 +293,7 @@ func (c *wsClient) answer(code protocol.CloseCode) {
 var testMask = [4]byte{0x5a, 0x01, 0xff, 0x80}
 
 // masked encodes one frame of a client's.
-func masked(fin bool, op opcode, payload []byte) []byte {
+func masked(fin bool, op ws.OpCode, payload []byte) []byte {
 	b := []byte{byte(op)}
 	if fin {
 		b[0] |= finBit
@@ -314,7 +314,7 @@ func masked(fin bool, op opcode, payload []byte) []byte {
 }
 
 func maskedClose(code protocol.CloseCode, reason string) []byte {
-	return masked(true, opClose, append(binary.BigEndian.AppendUint16(nil, uint16(code)), reason...))
+	return masked(true, ws.OpClose, append(binary.BigEndian.AppendUint16(nil, uint16(code)), reason...))
 }
 
 func join(parts ...[]byte) []byte {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gobwas/ws"
+
 	"github.com/restante/restante/actors"
 	"github.com/restante/restante/protocol"
 )
@@ -25,7 +27,7 @@ func TestP22_AnAnswerToTheCloseIsAwaitedForItsTimeOnly(t *testing.T) {
 		start := time.Now()
 		sent := 0
 		for { // a peer that goes on talking, also in one message without end
-			if _, err := c.nc.Write(masked(sent == 0, opText, make([]byte, 60000))); err != nil {
+			if _, err := c.nc.Write(masked(sent == 0, ws.OpText, make([]byte, 60000))); err != nil {
 				break
 			}
 			sent++
@@ -99,7 +101,7 @@ func TestACloseWaitsForAWriteThatDoesMove(t *testing.T) {
 		for range 4 {
 			time.Sleep(1500 * time.Millisecond)
 			op, _ := c.frame()
-			require.Equal(t, opText, op)
+			require.Equal(t, ws.OpText, op)
 		}
 		l.next(t, "written")
 		c.expectClose(protocol.CloseReplaced)
@@ -160,8 +162,8 @@ func TestAfterAFailedWriteWhatWasReceivedIsStillRead(t *testing.T) {
 			how   Gone
 			after time.Duration
 		}{
-			"it has left":     {join(masked(true, opText, []byte(`{"type":"ack","seq":3}`)), maskedClose(1000, "")), GoneLeft, 0},
-			"it says no more": {masked(true, opText, []byte(`{"type":"ack","seq":3}`)), GoneLost, closeStall},
+			"it has left":     {join(masked(true, ws.OpText, []byte(`{"type":"ack","seq":3}`)), maskedClose(1000, "")), GoneLeft, 0},
+			"it says no more": {masked(true, ws.OpText, []byte(`{"type":"ack","seq":3}`)), GoneLost, closeStall},
 		} {
 			client, server := net.Pipe()
 			c := newConn(h, spoilt{server}, nil, name, -1, Grant{})

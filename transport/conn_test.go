@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gobwas/ws"
+
 	"github.com/restante/restante/actors"
 	"github.com/restante/restante/protocol"
 )
@@ -157,7 +159,7 @@ func TestP20_HostileFramesEndTheirConnectionOnly(t *testing.T) {
 			c.raw(x.stream)
 			for {
 				op, payload := c.frame()
-				if op == opClose {
+				if op == ws.OpClose {
 					require.Equal(t, x.code, protocol.CloseCode(payload[0])<<8|protocol.CloseCode(payload[1]), x.name)
 					break
 				}
@@ -220,22 +222,22 @@ func TestP16_RFCPingsAreAnswered(t *testing.T) {
 		c := dial(t, serveWSOver(t, h, tls), "?client_id=a")
 		l := f.link(t)
 		for _, payload := range []string{"", "x", strings.Repeat("y", 125)} {
-			c.raw(masked(true, opPing, []byte(payload)))
+			c.raw(masked(true, ws.OpPing, []byte(payload)))
 			op, got := c.frame()
-			require.Equal(t, opPong, op)
+			require.Equal(t, ws.OpPong, op)
 			require.Equal(t, payload, string(got))
 		}
 		// A flood: each pong answers one of the pings, in order, the last one is answered, and what was passed over is counted.
 		const flood = 2000
 		var b []byte
 		for i := range flood {
-			b = append(b, masked(true, opPing, fmt.Appendf(nil, "%05d", i))...)
+			b = append(b, masked(true, ws.OpPing, fmt.Appendf(nil, "%05d", i))...)
 		}
 		go func() { _, _ = c.nc.Write(b) }()
 		last, pongs := "", 0
 		for last != fmt.Sprintf("%05d", flood-1) {
 			op, got := c.frame()
-			require.Equal(t, opPong, op)
+			require.Equal(t, ws.OpPong, op)
 			require.Greater(t, string(got), last)
 			last = string(got)
 			pongs++
@@ -255,7 +257,7 @@ func TestP27_ReadingStopsWhileTooMuchWaits(t *testing.T) {
 		const all = 1000
 		var b []byte
 		for i := range all {
-			b = append(b, masked(true, opText, fmt.Appendf(nil, `{"type":"ack","seq":%d}`, i))...)
+			b = append(b, masked(true, ws.OpText, fmt.Appendf(nil, `{"type":"ack","seq":%d}`, i))...)
 		}
 		c.raw(b)
 		stopped := func() bool { return !theConn(t, h).gate.reading() }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gobwas/ws"
+
 	"github.com/restante/restante/actors"
 	"github.com/restante/restante/protocol"
 )
@@ -47,12 +49,12 @@ func TestP16_PingsComeAtTheirIntervalAndSpread(t *testing.T) {
 		start := time.Now()
 		l.nextButPings(t, "ping")
 		op, payload := c.frame()
-		require.Equal(t, opPing, op)
+		require.Equal(t, ws.OpPing, op)
 		require.Empty(t, payload)
 		require.LessOrEqual(t, time.Since(start), 25*time.Second+tick)
 		first := time.Now()
 		for i := range 5 {
-			c.raw(masked(true, opPong, nil))
+			c.raw(masked(true, ws.OpPong, nil))
 			l.nextButPings(t, "ping")
 			c.frame()
 			require.InDelta(t, float64(i+1)*25, time.Since(first).Seconds(), 1, "the interval does not drift")
@@ -81,13 +83,13 @@ func TestP16_OnlyOneRFCPingIsPending(t *testing.T) {
 		c, l := piped(t, h, f, Grant{})
 		l.peer.Write(pieces(1, 1, 100)) // nobody reads it, so that nothing else is written
 		for range 6 {
-			c.raw(masked(true, opPong, nil))
+			c.raw(masked(true, ws.OpPong, nil))
 			l.nextButPings(t, "ping")
 		}
 		c.frame()
 		l.next(t, "written")
 		op, _ := c.frame()
-		require.Equal(t, opPing, op)
+		require.Equal(t, ws.OpPing, op)
 		synctest.Wait()
 		require.EqualValues(t, 5, dropped(h, actors.DropPing))
 	})
@@ -98,9 +100,9 @@ func TestP17_SilenceEndsAConnection(t *testing.T) {
 		h, f := newWSTick(t, Config{PingInterval: 25 * time.Second, PongTimeout: 35 * time.Second}, tick)
 		c, l := piped(t, h, f, Grant{})
 		time.Sleep(50 * time.Second)
-		c.raw(masked(true, opPong, []byte("x"))[:1]) // any byte shows life
+		c.raw(masked(true, ws.OpPong, []byte("x"))[:1]) // any byte shows life
 		start := time.Now()
-		c.raw(masked(true, opPong, []byte("x"))[1:])
+		c.raw(masked(true, ws.OpPong, []byte("x"))[1:])
 		c.expectClose(protocol.CloseHeartbeatTimeout)
 		within(t, 60*time.Second, start)
 		c.raw(maskedClose(4000, ""))
@@ -114,7 +116,7 @@ func TestP17_SilenceDoesNotCountWhileTheServerDoesNotRead(t *testing.T) {
 		h, f := newWSTick(t, Config{PingInterval: 25 * time.Second, PongTimeout: 35 * time.Second}, tick)
 		c, l := piped(t, h, f, Grant{})
 		l.peer.Pause(true)
-		go func() { _, _ = c.nc.Write(masked(true, opText, []byte(`{"type":"pong"}`))) }()
+		go func() { _, _ = c.nc.Write(masked(true, ws.OpText, []byte(`{"type":"pong"}`))) }()
 		time.Sleep(10 * time.Minute)
 		l.peer.Pause(false)
 		start := time.Now()
@@ -135,9 +137,9 @@ func TestP17_WithoutPingsThereIsNoSilence(t *testing.T) {
 }
 
 func TestP17_AMessageHasItsTime(t *testing.T) {
-	whole := masked(true, opText, []byte(`{"type":"pong"}`))
+	whole := masked(true, ws.OpText, []byte(`{"type":"pong"}`))
 	for name, begun := range map[string][]byte{
-		"a header": whole[:1], "a payload": whole[:9], "a fragment": masked(false, opText, []byte("{")), "a control frame": masked(true, opPing, []byte("x"))[:2],
+		"a header": whole[:1], "a payload": whole[:9], "a fragment": masked(false, ws.OpText, []byte("{")), "a control frame": masked(true, ws.OpPing, []byte("x"))[:2],
 		"a second message": join(whole, whole[:1]),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -161,7 +163,7 @@ func TestP17_AByteAMinuteInsideAMessage(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			for _, b := range masked(true, opText, []byte(`{"type":"pong"}`)) {
+			for _, b := range masked(true, ws.OpText, []byte(`{"type":"pong"}`)) {
 				if _, err := c.nc.Write([]byte{b}); err != nil {
 					return
 				}
@@ -182,7 +184,7 @@ func TestP17_MessagesThatOverlapEachHaveTheirTime(t *testing.T) {
 		h, f := newWSTick(t, Config{PingInterval: 25 * time.Second, PongTimeout: 120 * time.Second}, tick)
 		c, l := piped(t, h, f, Grant{})
 		// The end of each message comes with the beginning of the next, 20 s apart: never idle, and never late.
-		whole := masked(true, opText, []byte(`{"type":"pong"}`))
+		whole := masked(true, ws.OpText, []byte(`{"type":"pong"}`))
 		c.raw(whole[:5])
 		for range 20 {
 			time.Sleep(20 * time.Second)
@@ -200,7 +202,7 @@ func TestP17_AMessageIsNotTimedWhileTheServerDoesNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, f := newWSTick(t, Config{PingInterval: -1}, tick)
 		c, l := piped(t, h, f, Grant{})
-		whole := masked(true, opText, []byte(`{"type":"pong"}`))
+		whole := masked(true, ws.OpText, []byte(`{"type":"pong"}`))
 		c.raw(whole[:5])
 		synctest.Wait()
 		l.peer.Pause(true)

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gobwas/ws"
+
 	"github.com/restante/restante/actors"
 	"github.com/restante/restante/protocol"
 )
@@ -99,10 +101,10 @@ func (c *conn) fill() bool {
 	}
 	o := outbufs.Get().(*outbuf)
 	if pong != nil {
-		o.b = appendControl(o.b, opPong, *pong)
+		o.b = appendControl(o.b, ws.OpPong, *pong)
 	}
 	if c.wantPing {
-		o.b = appendControl(o.b, opPing, nil)
+		o.b = appendControl(o.b, ws.OpPing, nil)
 		c.wantPing = false
 	}
 	o.at = len(o.b)

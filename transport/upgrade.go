@@ -1,7 +1,7 @@
 package transport
 
 import (
-	"crypto/sha1"
+	"bufio"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -9,13 +9,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/gobwas/ws"
 
 	"github.com/restante/restante/protocol"
 )
-
-// acceptGUID is what RFC 6455, 4.2.2 has hashed together with the client's key.
-const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 // serveWS answers GET /v1/ws, and nothing but a GET. ServeHTTP has asked the guard (P-31) before. Whatever else is wrong with the attach is told on
 // the upgraded connection, where a browser's page can read it (P-21). It returns as soon as the connection's actor has begun:
@@ -33,7 +31,7 @@ func (h *Handler) serveWS(w http.ResponseWriter, r *http.Request) {
 	if refusal == nil {
 		a.grant, refusal = h.authorizeAttach(r, a.clientID)
 	}
-	nc, early, err := h.hijack(w, acceptance(r))
+	nc, early, err := h.upgrade(w, r)
 	switch {
 	case errors.Is(err, http.ErrNotSupported):
 		h.log.Error("a WebSocket cannot be served: the handler is mounted behind something that keeps the connection to itself", "err", err)
@@ -92,36 +90,35 @@ func listed(h http.Header, name string) []string {
 	return all
 }
 
-// acceptance is the answer to a good handshake. Of what was offered only our subprotocol is echoed: the rest may be a token.
-func acceptance(r *http.Request) []byte {
-	sum := sha1.Sum([]byte(r.Header.Get("Sec-Websocket-Key") + acceptGUID))
-	answer := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
-		base64.StdEncoding.EncodeToString(sum[:]) + "\r\n"
-	if slices.Contains(listed(r.Header, "Sec-Websocket-Protocol"), protocol.Subprotocol) {
-		answer += "Sec-WebSocket-Protocol: " + protocol.Subprotocol + "\r\n"
-	}
-	return []byte(answer + "\r\n")
+// taken is a connection that has been hijacked, for an upgrader that expects to do that itself.
+type taken struct {
+	http.ResponseWriter
+	nc net.Conn
+	rw *bufio.ReadWriter
 }
 
-// hijack takes the connection over from net/http, writes answer, and returns what the peer has sent already.
-func (h *Handler) hijack(w http.ResponseWriter, answer []byte) (net.Conn, []byte, error) {
+// Hijack hands the connection over.
+func (t taken) Hijack() (net.Conn, *bufio.ReadWriter, error) { return t.nc, t.rw, nil }
+
+// upgrade takes the connection over from net/http, answers the handshake, and returns what the peer has sent already. It is
+// http.ErrNotSupported, and nothing has happened, where w cannot be taken over; after any other error the connection is closed.
+func (h *Handler) upgrade(w http.ResponseWriter, r *http.Request) (net.Conn, []byte, error) {
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, nil, err
 	}
+	u := ws.HTTPUpgrader{Timeout: max(h.cfg.HandshakeTimeout, 0)}
+	if slices.Contains(listed(r.Header, "Sec-Websocket-Protocol"), protocol.Subprotocol) {
+		// Of what was offered only our own is echoed: the rest may be a token, which need not be a legal name of a subprotocol.
+		u.Header = http.Header{"Sec-WebSocket-Protocol": {protocol.Subprotocol}}
+	}
+	_, _, _, err = u.Upgrade(r, taken{w, nc, rw})
 	early := make([]byte, rw.Reader.Buffered())
-	_, err = io.ReadFull(rw.Reader, early)
-	if err == nil && h.cfg.HandshakeTimeout > 0 {
-		err = nc.SetDeadline(time.Now().Add(h.cfg.HandshakeTimeout))
-	}
 	if err == nil {
-		_, err = nc.Write(answer)
-	}
-	if err == nil {
-		err = nc.SetDeadline(time.Time{})
+		_, err = io.ReadFull(rw.Reader, early)
 	}
 	if err != nil {
-		_ = nc.Close()
+		_ = nc.Close() // the upgrader leaves a refused connection open
 		return nil, nil, err
 	}
 	return nc, early, nil

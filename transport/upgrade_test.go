@@ -12,6 +12,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gobwas/ws"
+
 	"github.com/restante/restante/protocol"
 )
 
@@ -101,7 +103,7 @@ func TestP4_P5_P21_ABadAttachIsToldOnTheConnection(t *testing.T) {
 func requireRefusal(t testing.TB, c *wsClient, code protocol.Code) {
 	t.Helper()
 	op, payload := c.frame()
-	require.Equal(t, opText, op)
+	require.Equal(t, ws.OpText, op)
 	in, err := protocol.ParseIncoming(payload)
 	require.NoError(t, err)
 	require.Equal(t, "error", in.Type)
@@ -216,11 +218,11 @@ func TestP25_AnAttachNeedsItsRight(t *testing.T) {
 
 func TestWhatComesWithTheHandshakeIsRead(t *testing.T) {
 	_, f, s := wsServer(t, Config{})
-	c, r := dialRaw(t, s, "?client_id=a", nil, join(masked(true, opText, []byte(`{"type":"pong"}`)), masked(false, opText, []byte(`{"type":`))))
+	c, r := dialRaw(t, s, "?client_id=a", nil, join(masked(true, ws.OpText, []byte(`{"type":"pong"}`)), masked(false, ws.OpText, []byte(`{"type":`))))
 	require.Equal(t, http.StatusSwitchingProtocols, r.StatusCode)
 	l := f.link(t)
 	require.Equal(t, "pong", l.next(t, "message").m.Type)
-	c.raw(masked(true, opContinuation, []byte(`"ping"}`)))
+	c.raw(masked(true, ws.OpContinuation, []byte(`"ping"}`)))
 	require.Equal(t, "ping", l.next(t, "message").m.Type)
 	c.leave(1000)
 }

@@ -4,19 +4,9 @@ import (
 	"encoding/binary"
 	"unicode/utf8"
 
+	"github.com/gobwas/ws"
+
 	"github.com/restante/restante/protocol"
-)
-
-// opcode is the kind of one WebSocket frame (RFC 6455, 5.2).
-type opcode byte
-
-const (
-	opContinuation opcode = 0
-	opText         opcode = 1
-	opBinary       opcode = 2
-	opClose        opcode = 8
-	opPing         opcode = 9
-	opPong         opcode = 10
 )
 
 const (
@@ -28,11 +18,9 @@ const (
 	len16, len64 = 126, 127
 )
 
-func (o opcode) control() bool { return o >= opClose }
-
 // appendTextHeader appends the header of one unmasked text frame with n bytes of payload.
 func appendTextHeader(dst []byte, n int) []byte {
-	dst = append(dst, finBit|byte(opText))
+	dst = append(dst, finBit|byte(ws.OpText))
 	switch {
 	case n < len16:
 		return append(dst, byte(n))
@@ -73,7 +61,7 @@ func appendPiece(dst []byte, p protocol.Piece) []byte {
 }
 
 // appendControl appends one unmasked control frame; payload is at most maxControl bytes.
-func appendControl(dst []byte, op opcode, payload []byte) []byte {
+func appendControl(dst []byte, op ws.OpCode, payload []byte) []byte {
 	dst = append(dst, finBit|byte(op), byte(len(payload)))
 	return append(dst, payload...)
 }
@@ -81,7 +69,7 @@ func appendControl(dst []byte, op opcode, payload []byte) []byte {
 // appendClose appends a close frame with code and its name as the reason (P-22).
 func appendClose(dst []byte, code protocol.CloseCode) []byte {
 	reason := code.Name()
-	dst = append(dst, finBit|byte(opClose), byte(2+len(reason)))
+	dst = append(dst, finBit|byte(ws.OpClose), byte(2+len(reason)))
 	dst = binary.BigEndian.AppendUint16(dst, uint16(code))
 	return append(dst, reason...)
 }

@@ -1,10 +1,14 @@
 package transport
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/gobwas/ws"
+)
 
 // header is what stands before a frame's payload.
 type header struct {
-	op     opcode
+	op     ws.OpCode
 	fin    bool
 	length int64 // of the payload
 	size   int   // of the header itself
@@ -13,17 +17,17 @@ type header struct {
 
 // headerSize returns how many bytes the header has that begins with b, of which two are enough, or what is wrong with those two.
 func headerSize(b []byte) (int, *fault) {
-	op, fin, length := opcode(b[0]&0x0f), b[0]&finBit != 0, b[1]&^maskBit
+	op, fin, length := ws.OpCode(b[0]&0x0f), b[0]&finBit != 0, b[1]&^maskBit
 	switch {
 	case b[0]&rsvBits != 0:
 		return 0, faultRSV
-	case op > opBinary && op < opClose || op > opPong:
+	case op > ws.OpBinary && op < ws.OpClose || op > ws.OpPong:
 		return 0, faultOpcode
 	case b[1]&maskBit == 0:
 		return 0, faultUnmasked
-	case op.control() && length > maxControl:
+	case op.IsControl() && length > maxControl:
 		return 0, faultControlLength
-	case op.control() && !fin:
+	case op.IsControl() && !fin:
 		return 0, faultControlSplit
 	case length == len64:
 		return maxHeaderIn, nil
@@ -36,7 +40,7 @@ func headerSize(b []byte) (int, *fault) {
 
 // parseHeader reads b, which has just the size that headerSize gave.
 func parseHeader(b []byte) (header, *fault) {
-	h := header{size: len(b), op: opcode(b[0] & 0x0f), fin: b[0]&finBit != 0, length: int64(b[1] &^ maskBit)}
+	h := header{size: len(b), op: ws.OpCode(b[0] & 0x0f), fin: b[0]&finBit != 0, length: int64(b[1] &^ maskBit)}
 	switch h.length {
 	case len16:
 		h.length = int64(binary.BigEndian.Uint16(b[2:]))

@@ -33,7 +33,7 @@ type parser struct {
 	phase uint8 // where in mask the next payload byte is
 	check utf8Check
 
-	op      opcode // of the frame under way
+	op      ws.OpCode // of the frame under way
 	fin     bool
 	inFrame bool // the header is complete, the payload is not dealt with
 	open    bool // a message has begun and not ended
@@ -126,15 +126,15 @@ func (p *parser) header(b []byte) (n int, h header, f *fault) {
 // begin begins the frame of h.
 func (p *parser) begin(h header, s sink) *fault {
 	p.op, p.fin, p.mask, p.phase, p.left, p.inFrame = h.op, h.fin, h.mask, 0, h.length, true
-	switch first := h.op != opContinuation; {
-	case h.op.control():
+	switch first := h.op != ws.OpContinuation; {
+	case h.op.IsControl():
 	case p.skip:
 		s.onDropped()
 	case first && p.open:
 		return faultInterleaved
 	case !first && !p.open:
 		return faultContinuation
-	case h.op == opBinary:
+	case h.op == ws.OpBinary:
 		return faultBinary
 	case h.length > p.limit-int64(len(p.msg)):
 		return faultTooLarge
@@ -147,11 +147,11 @@ func (p *parser) begin(h header, s sink) *fault {
 // payload takes the next part of the frame's payload, unmasked; the frame is complete when p.inFrame is false.
 func (p *parser) payload(part []byte, s sink) (more bool, f *fault) {
 	switch {
-	case p.op.control():
+	case p.op.IsControl():
 		return true, p.control(part, s)
 	case p.skip:
 		return true, nil
-	case p.op == opText && p.fin && !p.inFrame && len(p.msg) == 0:
+	case p.op == ws.OpText && p.fin && !p.inFrame && len(p.msg) == 0:
 		if !utf8.Valid(part) {
 			return false, faultUTF8
 		}
@@ -183,11 +183,11 @@ func (p *parser) control(part []byte, s sink) (f *fault) {
 		part, p.ctl = p.ctl, nil
 	}
 	switch p.op {
-	case opPing:
+	case ws.OpPing:
 		if !p.skip {
 			s.onPing(part)
 		}
-	case opClose:
+	case ws.OpClose:
 		if p.peerCode, f = parseClose(part); f != nil {
 			return f
 		}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gobwas/ws"
+
 	"github.com/restante/restante/protocol"
 )
 
@@ -59,30 +61,30 @@ var hostile = []struct {
 	code       protocol.CloseCode // that a connection ends with; 0: it stays open
 	unfinished bool               // the stream ends inside a frame
 }{
-	{"one message", masked(true, opText, []byte("hello")), []string{"text hello", "idle"}, 0, false},
-	{"an empty message", masked(true, opText, nil), []string{"text ", "idle"}, 0, false},
-	{"two messages", join(masked(true, opText, []byte("a")), masked(true, opText, []byte("b"))), []string{"text a", "text b", "idle"}, 0, false},
-	{"125 bytes", masked(true, opText, bytes.Repeat([]byte("x"), 125)), []string{"text " + strings.Repeat("x", 125), "idle"}, 0, false},
-	{"126 bytes", masked(true, opText, bytes.Repeat([]byte("x"), 126)), []string{"text " + strings.Repeat("x", 126), "idle"}, 0, false},
-	{"65536 bytes", masked(true, opText, bytes.Repeat([]byte("x"), 65536)), []string{"text " + strings.Repeat("x", 65536), "idle"}, 0, false},
-	{"the longest message", masked(true, opText, bytes.Repeat([]byte("x"), parserLimit)), []string{"text " + strings.Repeat("x", parserLimit), "idle"}, 0, false},
-	{"fragments", join(masked(false, opText, []byte("ab")), masked(false, opContinuation, nil), masked(true, opContinuation, []byte("c"))),
+	{"one message", masked(true, ws.OpText, []byte("hello")), []string{"text hello", "idle"}, 0, false},
+	{"an empty message", masked(true, ws.OpText, nil), []string{"text ", "idle"}, 0, false},
+	{"two messages", join(masked(true, ws.OpText, []byte("a")), masked(true, ws.OpText, []byte("b"))), []string{"text a", "text b", "idle"}, 0, false},
+	{"125 bytes", masked(true, ws.OpText, bytes.Repeat([]byte("x"), 125)), []string{"text " + strings.Repeat("x", 125), "idle"}, 0, false},
+	{"126 bytes", masked(true, ws.OpText, bytes.Repeat([]byte("x"), 126)), []string{"text " + strings.Repeat("x", 126), "idle"}, 0, false},
+	{"65536 bytes", masked(true, ws.OpText, bytes.Repeat([]byte("x"), 65536)), []string{"text " + strings.Repeat("x", 65536), "idle"}, 0, false},
+	{"the longest message", masked(true, ws.OpText, bytes.Repeat([]byte("x"), parserLimit)), []string{"text " + strings.Repeat("x", parserLimit), "idle"}, 0, false},
+	{"fragments", join(masked(false, ws.OpText, []byte("ab")), masked(false, ws.OpContinuation, nil), masked(true, ws.OpContinuation, []byte("c"))),
 		[]string{"text abc", "idle"}, 0, false},
-	{"an empty first fragment", join(masked(false, opText, nil), masked(true, opContinuation, []byte("c"))), []string{"text c", "idle"}, 0, false},
-	{"an empty last fragment", join(masked(false, opText, []byte("c")), masked(true, opContinuation, nil)), []string{"text c", "idle"}, 0, false},
-	{"nothing but empty fragments", join(masked(false, opText, nil), masked(true, opContinuation, nil)), []string{"text ", "idle"}, 0, false},
-	{"a ping among fragments", join(masked(false, opText, []byte("ab")), masked(true, opPing, []byte("p")), masked(true, opContinuation, []byte("c"))),
+	{"an empty first fragment", join(masked(false, ws.OpText, nil), masked(true, ws.OpContinuation, []byte("c"))), []string{"text c", "idle"}, 0, false},
+	{"an empty last fragment", join(masked(false, ws.OpText, []byte("c")), masked(true, ws.OpContinuation, nil)), []string{"text c", "idle"}, 0, false},
+	{"nothing but empty fragments", join(masked(false, ws.OpText, nil), masked(true, ws.OpContinuation, nil)), []string{"text ", "idle"}, 0, false},
+	{"a ping among fragments", join(masked(false, ws.OpText, []byte("ab")), masked(true, ws.OpPing, []byte("p")), masked(true, ws.OpContinuation, []byte("c"))),
 		[]string{"ping p", "text abc", "idle"}, 0, false},
-	{"pings and pongs", join(masked(true, opPing, nil), masked(true, opPong, []byte("unasked")), masked(true, opPing, bytes.Repeat([]byte("x"), 125))),
+	{"pings and pongs", join(masked(true, ws.OpPing, nil), masked(true, ws.OpPong, []byte("unasked")), masked(true, ws.OpPing, bytes.Repeat([]byte("x"), 125))),
 		[]string{"ping ", "ping " + strings.Repeat("x", 125), "idle"}, 0, false},
-	{"a rune across fragments", join(masked(false, opText, []byte("\xf0\x9f")), masked(false, opContinuation, []byte("\x98")), masked(true, opContinuation, []byte("\x80"))),
+	{"a rune across fragments", join(masked(false, ws.OpText, []byte("\xf0\x9f")), masked(false, ws.OpContinuation, []byte("\x98")), masked(true, ws.OpContinuation, []byte("\x80"))),
 		[]string{"text \U0001f600", "idle"}, 0, false},
-	{"begun and not ended", masked(false, opText, []byte("ab")), nil, 0, true},
+	{"begun and not ended", masked(false, ws.OpText, []byte("ab")), nil, 0, true},
 
 	{"a close", maskedClose(1000, "bye"), []string{"close 1000", "idle"}, 1000, false},
-	{"a close without a status", masked(true, opClose, nil), []string{"close 1005", "idle"}, 1000, false},
-	{"a close among fragments", join(masked(false, opText, []byte("ab")), maskedClose(1001, "")), []string{"close 1001"}, 1001, false},
-	{"nothing counts after a close", join(maskedClose(4999, ""), []byte("garbage"), masked(true, opText, []byte("x"))), []string{"close 4999", "idle"}, 4999, false},
+	{"a close without a status", masked(true, ws.OpClose, nil), []string{"close 1005", "idle"}, 1000, false},
+	{"a close among fragments", join(masked(false, ws.OpText, []byte("ab")), maskedClose(1001, "")), []string{"close 1001"}, 1001, false},
+	{"nothing counts after a close", join(maskedClose(4999, ""), []byte("garbage"), masked(true, ws.OpText, []byte("x"))), []string{"close 4999", "idle"}, 4999, false},
 
 	{"unmasked", []byte{0x81, 0x01, 'x'}, []string{fault1002(faultUnmasked)}, 1002, false},
 	{"RSV1", []byte{0xc1, 0x80, 0, 0, 0, 0}, []string{fault1002(faultRSV)}, 1002, false},
@@ -93,20 +95,20 @@ var hostile = []struct {
 	{"opcode 7", masked(true, 7, []byte("x")), []string{fault1002(faultOpcode)}, 1002, false},
 	{"opcode 11", masked(true, 11, nil), []string{fault1002(faultOpcode)}, 1002, false},
 	{"opcode 15", masked(true, 15, nil), []string{fault1002(faultOpcode)}, 1002, false},
-	{"a ping of 126 bytes", masked(true, opPing, make([]byte, 126)), []string{fault1002(faultControlLength)}, 1002, false},
-	{"a fragmented ping", masked(false, opPing, nil), []string{fault1002(faultControlSplit)}, 1002, false},
-	{"a fragmented close", masked(false, opClose, nil), []string{fault1002(faultControlSplit)}, 1002, false},
+	{"a ping of 126 bytes", masked(true, ws.OpPing, make([]byte, 126)), []string{fault1002(faultControlLength)}, 1002, false},
+	{"a fragmented ping", masked(false, ws.OpPing, nil), []string{fault1002(faultControlSplit)}, 1002, false},
+	{"a fragmented close", masked(false, ws.OpClose, nil), []string{fault1002(faultControlSplit)}, 1002, false},
 	{"16 bits for 125", []byte{0x81, 0xfe, 0, 125, 0, 0, 0, 0}, []string{fault1002(faultLength)}, 1002, false},
 	{"64 bits for 65535", []byte{0x81, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0}, []string{fault1002(faultLength)}, 1002, false},
 	{"the highest bit", []byte{0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}, []string{fault1002(faultLengthBit)}, 1002, false},
-	{"a continuation of nothing", masked(true, opContinuation, []byte("x")), []string{fault1002(faultContinuation)}, 1002, false},
-	{"a continuation after the end", join(masked(true, opText, []byte("a")), masked(true, opContinuation, []byte("x"))),
+	{"a continuation of nothing", masked(true, ws.OpContinuation, []byte("x")), []string{fault1002(faultContinuation)}, 1002, false},
+	{"a continuation after the end", join(masked(true, ws.OpText, []byte("a")), masked(true, ws.OpContinuation, []byte("x"))),
 		[]string{"text a", fault1002(faultContinuation)}, 1002, false},
-	{"a message inside a message", join(masked(false, opText, []byte("a")), masked(true, opText, []byte("b"))), []string{fault1002(faultInterleaved)}, 1002, false},
-	{"binary inside a message", join(masked(false, opText, []byte("a")), masked(true, opBinary, []byte("b"))), []string{fault1002(faultInterleaved)}, 1002, false},
+	{"a message inside a message", join(masked(false, ws.OpText, []byte("a")), masked(true, ws.OpText, []byte("b"))), []string{fault1002(faultInterleaved)}, 1002, false},
+	{"binary inside a message", join(masked(false, ws.OpText, []byte("a")), masked(true, ws.OpBinary, []byte("b"))), []string{fault1002(faultInterleaved)}, 1002, false},
 	{"nothing is read after a violation", join(masked(true, 3, nil), maskedClose(1000, "")), []string{fault1002(faultOpcode)}, 1002, false},
 
-	{"a close of one byte", masked(true, opClose, []byte{3}), []string{fault1002(faultCloseLength)}, 1002, false},
+	{"a close of one byte", masked(true, ws.OpClose, []byte{3}), []string{fault1002(faultCloseLength)}, 1002, false},
 	{"close 999", maskedClose(999, ""), []string{fault1002(faultCloseCode)}, 1002, false},
 	{"close 1004", maskedClose(1004, ""), []string{fault1002(faultCloseCode)}, 1002, false},
 	{"close 1005", maskedClose(1005, ""), []string{fault1002(faultCloseCode)}, 1002, false},
@@ -117,18 +119,18 @@ var hostile = []struct {
 	{"close 0", maskedClose(0, ""), []string{fault1002(faultCloseCode)}, 1002, false},
 	{"a close reason that is no UTF-8", maskedClose(1000, "\xff"), []string{fault1002(faultCloseReason), "idle"}, 1007, false},
 
-	{"binary", join(masked(true, opBinary, []byte("abc")), masked(true, opText, []byte("x")), maskedClose(1003, "")),
+	{"binary", join(masked(true, ws.OpBinary, []byte("abc")), masked(true, ws.OpText, []byte("x")), maskedClose(1003, "")),
 		[]string{fault1002(faultBinary), "dropped", "close 1003", "idle"}, 1003, false},
-	{"empty binary", join(masked(true, opBinary, nil), maskedClose(1003, "")), []string{fault1002(faultBinary), "close 1003", "idle"}, 1003, false},
-	{"bad UTF-8", join(masked(true, opText, []byte("a\xc3\x28")), maskedClose(1007, "")), []string{fault1002(faultUTF8), "close 1007", "idle"}, 1007, false},
-	{"a cut rune", join(masked(true, opText, []byte("a\xe2\x82")), maskedClose(1007, "")), []string{fault1002(faultUTF8), "close 1007", "idle"}, 1007, false},
-	{"a surrogate", masked(true, opText, []byte("\xed\xa0\x80")), []string{fault1002(faultUTF8), "idle"}, 1007, false},
-	{"an overlong rune across fragments", join(masked(false, opText, []byte("\xc0")), masked(true, opContinuation, []byte("\x80"))),
+	{"empty binary", join(masked(true, ws.OpBinary, nil), maskedClose(1003, "")), []string{fault1002(faultBinary), "close 1003", "idle"}, 1003, false},
+	{"bad UTF-8", join(masked(true, ws.OpText, []byte("a\xc3\x28")), maskedClose(1007, "")), []string{fault1002(faultUTF8), "close 1007", "idle"}, 1007, false},
+	{"a cut rune", join(masked(true, ws.OpText, []byte("a\xe2\x82")), maskedClose(1007, "")), []string{fault1002(faultUTF8), "close 1007", "idle"}, 1007, false},
+	{"a surrogate", masked(true, ws.OpText, []byte("\xed\xa0\x80")), []string{fault1002(faultUTF8), "idle"}, 1007, false},
+	{"an overlong rune across fragments", join(masked(false, ws.OpText, []byte("\xc0")), masked(true, ws.OpContinuation, []byte("\x80"))),
 		[]string{fault1002(faultUTF8), "dropped", "idle"}, 1007, false},
-	{"a rune cut by the end", join(masked(false, opText, []byte("\xe2")), masked(true, opContinuation, []byte("\x82"))), []string{fault1002(faultUTF8), "idle"}, 1007, false},
-	{"bad UTF-8 fails at once", join(masked(false, opText, []byte("\xc3")), masked(false, opContinuation, []byte("\x28"))), []string{fault1002(faultUTF8), "idle"}, 1007, false},
-	{"too large", join(masked(true, opText, make([]byte, parserLimit+1)), maskedClose(1009, "")), []string{fault1002(faultTooLarge), "close 1009", "idle"}, 1009, false},
-	{"too large in fragments", join(masked(false, opText, make([]byte, parserLimit)), masked(true, opContinuation, []byte("x")), maskedClose(1000, "")),
+	{"a rune cut by the end", join(masked(false, ws.OpText, []byte("\xe2")), masked(true, ws.OpContinuation, []byte("\x82"))), []string{fault1002(faultUTF8), "idle"}, 1007, false},
+	{"bad UTF-8 fails at once", join(masked(false, ws.OpText, []byte("\xc3")), masked(false, ws.OpContinuation, []byte("\x28"))), []string{fault1002(faultUTF8), "idle"}, 1007, false},
+	{"too large", join(masked(true, ws.OpText, make([]byte, parserLimit+1)), maskedClose(1009, "")), []string{fault1002(faultTooLarge), "close 1009", "idle"}, 1009, false},
+	{"too large in fragments", join(masked(false, ws.OpText, make([]byte, parserLimit)), masked(true, ws.OpContinuation, []byte("x")), maskedClose(1000, "")),
 		[]string{fault1002(faultTooLarge), "close 1000", "idle"}, 1009, false},
 	{"far too large, by its header alone", []byte{0x81, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0}, []string{fault1002(faultTooLarge)}, 1009, true},
 }
@@ -159,9 +161,9 @@ func TestP20_ParserByTheBook(t *testing.T) {
 func TestP20_TooLargeIsRefusedBeforeItIsBuffered(t *testing.T) {
 	p := parser{limit: 1000}
 	s := &heard{}
-	_, f := p.Feed(masked(false, opText, make([]byte, 900)), s)
+	_, f := p.Feed(masked(false, ws.OpText, make([]byte, 900)), s)
 	require.Nil(t, f)
-	_, f = p.Feed(masked(true, opContinuation, make([]byte, 101))[:6], s)
+	_, f = p.Feed(masked(true, ws.OpContinuation, make([]byte, 101))[:6], s)
 	require.Equal(t, faultTooLarge, f)
 	require.Nil(t, p.msg)
 	require.Empty(t, s.log)
@@ -169,7 +171,7 @@ func TestP20_TooLargeIsRefusedBeforeItIsBuffered(t *testing.T) {
 
 func TestParserCopiesNothingThatComesWhole(t *testing.T) {
 	p := parser{limit: 1000}
-	stream := join(masked(true, opText, []byte("one")), masked(true, opPing, []byte("p")), masked(true, opText, []byte("two")))
+	stream := join(masked(true, ws.OpText, []byte("one")), masked(true, ws.OpPing, []byte("p")), masked(true, ws.OpText, []byte("two")))
 	buf := make([]byte, len(stream))
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		copy(buf, stream)
@@ -192,16 +194,16 @@ func TestParserCountsWhatItBegins(t *testing.T) {
 		_, f := p.Feed(bytes.Clone(b), nothing{})
 		require.Nil(t, f)
 	}
-	feed(masked(true, opText, []byte("one"))[:3])
+	feed(masked(true, ws.OpText, []byte("one"))[:3])
 	require.False(t, p.idle())
 	one := p.begun
-	feed(masked(true, opText, []byte("one"))[3:8])
+	feed(masked(true, ws.OpText, []byte("one"))[3:8])
 	require.Equal(t, one, p.begun)
-	feed(join(masked(true, opText, []byte("one"))[8:], masked(false, opText, []byte("t"))))
+	feed(join(masked(true, ws.OpText, []byte("one"))[8:], masked(false, ws.OpText, []byte("t"))))
 	require.False(t, p.idle())
 	require.Equal(t, one+1, p.begun, "a second message has begun")
-	feed(masked(true, opPing, nil))
+	feed(masked(true, ws.OpPing, nil))
 	require.Equal(t, one+1, p.begun, "a ping inside a message begins nothing")
-	feed(masked(true, opContinuation, nil))
+	feed(masked(true, ws.OpContinuation, nil))
 	require.True(t, p.idle())
 }
