@@ -31,6 +31,7 @@ type Broker struct {
 	store    store.Store
 	registry *registry.Registry
 	handler  *transport.Handler
+	readers  readers // attachments within the process
 
 	closeOnce sync.Once
 	closeErr  error
@@ -72,7 +73,7 @@ func (b *Broker) Counters() *actors.Counters { return b.sys.Counters() }
 func (b *Broker) Logger() *slog.Logger { return b.sys.Logger() }
 
 // Drain lets everybody go in order (P-23): new work is refused, every connection gets what there is for it, a goaway and 4002.
-// It returns nil when the last connection has ended, or ctx's error once the time is over, when those still there have been reset.
+// It returns nil when the last connection has ended and every Inbox has read what there was for it, or ctx's error once the time is over, when those still there have been reset.
 // The broker stays up for reading until Close.
 func (b *Broker) Drain(ctx context.Context) error {
 	within := b.cfg.drainWithin(ctx)
@@ -80,8 +81,9 @@ func (b *Broker) Drain(ctx context.Context) error {
 	err := b.handler.WaitConns(ctx)
 	if err != nil {
 		b.handler.CloseAll()
+		return err
 	}
-	return err
+	return b.readers.wait(ctx)
 }
 
 // Close ends the broker at once: connections still open are closed with 1001, and no goroutine of it is left when it returns.
@@ -92,7 +94,7 @@ func (b *Broker) Close() error {
 		defer cancel()
 		b.registry.Drain(0)
 		b.handler.CloseAll()
-		err := b.handler.WaitConns(ctx)
+		err := errors.Join(b.handler.WaitConns(ctx), b.registry.Settle(ctx))
 		b.registry.Close()
 		b.closeErr = errors.Join(err, b.sys.Stop(ctx), b.store.Close())
 	})

@@ -206,3 +206,85 @@ func TestCloseIsIdempotentAndRefusesWhatComesAfter(t *testing.T) {
 	_, err = b.Publish(context.Background(), "c", []byte(`{"type":"x"}`))
 	require.Equal(t, protocol.CodeDraining, protocol.AsError(err).Code)
 }
+
+func TestP24_AnInboxBacksOffAndObeysItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, Config{MaxClients: 1})
+		ctx := context.Background()
+		_, err := b.Publish(ctx, "first", []byte(`{"type":"x"}`))
+		require.NoError(t, err)
+		in, err := b.Client("second").Inbox(InboxOptions{})
+		require.NoError(t, err)
+		defer in.Close()
+		short, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		_, err = in.Next(short)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		tries := b.Counters().Refused.Snapshot()["overloaded"]
+		require.Greater(t, tries, int64(2), "it comes back")
+		require.Less(t, tries, int64(60), "but not all the time")
+
+		require.NoError(t, b.Client("first").Delete(ctx))
+		go func() {
+			time.Sleep(time.Second)
+			_, _ = b.Publish(ctx, "second", []byte(`{"type":"there is room"}`))
+		}()
+		f, err := in.Next(ctx)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, f.Seq)
+	})
+}
+
+func TestP23_DrainWaitsForReadersWithinTheProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, Config{})
+		ctx := context.Background()
+		const n = 2000
+		for range n {
+			_, err := b.Publish(ctx, "c", []byte(`{"type":"x"}`))
+			require.NoError(t, err)
+		}
+		in, err := b.Client("c").Inbox(InboxOptions{})
+		require.NoError(t, err)
+		defer in.Close()
+		_, err = in.Next(ctx)
+		require.NoError(t, err)
+		drained := make(chan error, 1)
+		go func() {
+			within, cancel := context.WithTimeout(ctx, 5*time.Second)
+			defer cancel()
+			drained <- b.Drain(within)
+		}()
+		synctest.Wait()
+		require.Empty(t, drained, "there is more to read")
+		for i := range n - 1 {
+			f, err := in.Next(ctx)
+			require.NoError(t, err)
+			require.EqualValues(t, i+2, f.Seq)
+		}
+		_, err = in.Next(ctx)
+		require.Equal(t, protocol.CodeDraining, protocol.AsError(err).Code)
+		require.NoError(t, <-drained)
+	})
+}
+
+func TestP15_AnInboxGivesWayLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, Config{MaxConnections: 1})
+		ctx := context.Background()
+		in, err := b.Client("c").Inbox(InboxOptions{})
+		require.NoError(t, err)
+		defer in.Close()
+		other, err := b.Client("c").Inbox(InboxOptions{})
+		require.NoError(t, err)
+		defer other.Close()
+		ended := make(chan error, 1)
+		go func() {
+			_, err := in.Next(ctx)
+			ended <- err
+		}()
+		synctest.Wait()
+		go func() { _, _ = other.Next(ctx) }()
+		require.Equal(t, protocol.CodeTooManyConnections, protocol.AsError(<-ended).Code, "of two alike the silent one")
+	})
+}

@@ -61,7 +61,7 @@ func (c *Client) PublishWith(ctx context.Context, o PublishOptions, frames ...[]
 }
 
 // inProcess is the credential of the embedding program's idempotency keys.
-const inProcess = "in-process"
+const inProcess = registry.InProcess
 
 // Send appends frame to another client's outbox with "from" this client, and returns its receipt (P-18). Under id a repeat is stored
 // once; "" draws a new id.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -30,6 +32,11 @@ type Frame struct {
 	Raw []byte
 }
 
+const (
+	firstBackOff = 500 * time.Millisecond
+	lastBackOff  = 30 * time.Second
+)
+
 // ErrInboxClosed is what Next returns after Close.
 var ErrInboxClosed = errors.New("broker: the inbox is closed")
 
@@ -42,6 +49,7 @@ type Inbox struct {
 	cursor protocol.Cursor // the last frame handed out; belongs to Next's goroutine
 	acked  uint64          // the last ack of this attachment
 	has    bool            // there is a cursor to come back with
+	fails  int             // attaches in a row that came to no hello
 
 	mu     sync.Mutex
 	at     *inboxPeer // the attachment of now; nil before the first and after Close
@@ -77,6 +85,9 @@ func (in *Inbox) Cursor() string {
 // acked before Next waits. It comes back by itself from any close below 4500; else the error is a *protocol.Error, ErrInboxClosed or ctx's.
 func (in *Inbox) Next(ctx context.Context) (Frame, error) {
 	for {
+		if err := ctx.Err(); err != nil {
+			return Frame{}, err
+		}
 		at, err := in.attached()
 		if err != nil {
 			return Frame{}, err
@@ -115,7 +126,8 @@ func (in *Inbox) attached() (*inboxPeer, error) {
 		since := in.cursor
 		a.Since = &since
 	}
-	in.at = &inboxPeer{wake: make(chan struct{}, 1)}
+	in.c.b.readers.add()
+	in.at = &inboxPeer{wake: make(chan struct{}, 1), over: in.c.b.readers.done}
 	in.c.b.registry.Attach(in.c.id, a, in.at)
 	return in.at, nil
 }
@@ -139,7 +151,7 @@ func (in *Inbox) control(b protocol.Body) error {
 		if h.Resume == protocol.ResumeFresh || h.Resume == protocol.ResumeTooOld {
 			in.cursor.Seq = h.Floor
 		}
-		in.cursor.Epoch, in.has, in.acked = h.Epoch, true, in.cursor.Seq
+		in.cursor.Epoch, in.has, in.acked, in.fails = h.Epoch, true, in.cursor.Seq, 0
 		if in.o.OnResume != nil {
 			in.o.OnResume(h)
 		}
@@ -179,10 +191,32 @@ func (in *Inbox) wait(ctx context.Context, at *inboxPeer) error {
 	if code.Stops() || code == protocol.CloseDraining {
 		return &protocol.Error{Code: verdict(code), Message: "the reader was closed: " + code.Name()}
 	}
+	if err := in.backOff(ctx); err != nil {
+		return err
+	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.at = nil // the next round attaches anew, with the cursor
 	return nil
+}
+
+// backOff waits before an attach that follows failed ones: the first try comes at once, then full jitter from 0.5 to 30 s (P-24).
+func (in *Inbox) backOff(ctx context.Context) error {
+	in.fails++
+	if in.fails == 1 {
+		return nil
+	}
+	most := min(firstBackOff<<min(in.fails-2, 6), lastBackOff)
+	t := time.NewTimer(rand.N(most))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-in.quit:
+		return ErrInboxClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // verdict is the error code for a close that ends an Inbox.

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/restante/restante/protocol"
@@ -11,6 +12,7 @@ import (
 // client's turn never waits.
 type inboxPeer struct {
 	wake chan struct{} // has room for one; a token says "look"
+	over func()        // called once, when nothing more of this attachment will be read
 
 	mu    sync.Mutex
 	link  *registry.Link
@@ -19,6 +21,7 @@ type inboxPeer struct {
 	left  bool
 	code  protocol.CloseCode
 	ended bool
+	said  bool // over has been called
 }
 
 var _ registry.Peer = (*inboxPeer)(nil)
@@ -58,6 +61,7 @@ func (p *inboxPeer) Close(code protocol.CloseCode) {
 	if !p.ended {
 		p.ended, p.code = true, code
 	}
+	p.sayOver()
 	p.mu.Unlock()
 	p.poke()
 }
@@ -79,11 +83,21 @@ func (p *inboxPeer) pop() (protocol.Piece, bool) {
 	}
 	busy, link := p.busy, p.link
 	p.busy, p.batch = false, nil
+	p.sayOver()
 	p.mu.Unlock()
 	if busy && link != nil {
 		link.Written()
 	}
 	return protocol.Piece{}, false
+}
+
+// sayOver calls over once the attachment has ended, or was left, and no frame of it is left to read. p.mu is held.
+func (p *inboxPeer) sayOver() {
+	unread := slices.ContainsFunc(p.batch, func(x protocol.Piece) bool { return x.Seq > 0 })
+	if !p.said && (p.left || p.ended && !unread) {
+		p.said = true
+		p.over()
+	}
 }
 
 func (p *inboxPeer) theLink() *registry.Link {
@@ -103,6 +117,7 @@ func (p *inboxPeer) end() (protocol.CloseCode, bool) {
 func (p *inboxPeer) leave() {
 	p.mu.Lock()
 	p.left = true
+	p.sayOver()
 	link := p.link
 	p.mu.Unlock()
 	if link != nil {

@@ -66,11 +66,38 @@ func (c *client) do(m any) bool { return c.Do(c, m) }
 func (c *client) Receive(m any) {
 	t := turns.Get().(*turn)
 	before, frames, places := c.session.Held(), c.session.Frames(), c.session.Places()
+	done := false
+	defer func() {
+		if !done {
+			c.abandon(&t.fx)
+		}
+		c.account(before, frames, places)
+	}()
 	c.input(c.reg.sys.Now(), m, &t.fx)
 	c.obey(t)
-	c.account(before, frames, places)
+	done = true
 	t.reset()
 	turns.Put(t)
+}
+
+// abandon does what a turn that panicked still owes to others: nobody waits for ever for its fault. What has been done already is
+// not done again; the connections are Recover's to close.
+func (c *client) abandon(fx *session.Effects) {
+	for _, to := range fx.Settled {
+		to.(sender).release(c.reg)
+	}
+	for _, r := range fx.Replies {
+		if to, ok := r.To.(sender); ok {
+			to.release(c.reg)
+			to.answer(c, r)
+		}
+	}
+	for _, a := range fx.Asks {
+		c.ask(a)
+	}
+	for i := range fx.Events {
+		c.reg.count(&fx.Events[i])
+	}
 }
 
 // input feeds m to the session.
@@ -108,12 +135,17 @@ func (c *client) input(now time.Duration, m any, fx *session.Effects) {
 	case touchMail:
 		s.Touch(now)
 	case tickMail:
+		if c.timer == 0 || now < c.timer {
+			return // an entry of the wheel that an earlier one has taken the place of
+		}
 		c.timer = 0
 		s.Tick(now, fx)
 	case *judgeMail:
-		c.judge(now, m.round, fx)
+		c.judge(now, m, fx)
 	case *deleteMail:
 		s.Delete(now, m.to, fx)
+	case *settleMail:
+		m.done.Done()
 	case drainMail:
 		s.Drain(now, m.d.by, m.d.retryMS(), fx)
 	case *confirmedMail:
@@ -156,7 +188,9 @@ func answerFailed(c *client, m any) {
 	case *attachMail:
 		m.peer.Refused(protocol.Piece{Body: protocol.EncodeError(failed.Err)}, protocol.CloseClientRestarted)
 	case *judgeMail:
-		m.round.judged(true, 0)
+		if !m.judged {
+			m.round.judged(true, 0)
+		}
 	}
 }
 
@@ -180,6 +214,7 @@ func (c *client) obey(t *turn) {
 	for _, a := range fx.Asks {
 		c.ask(a)
 	}
+	fx.Asks = fx.Asks[:0] // asked: see abandon
 	for _, w := range fx.Writes {
 		if p := c.peer(w.Gen); p != nil {
 			p.Write(w.Batch)
@@ -211,6 +246,7 @@ func (c *client) obey(t *turn) {
 	for i := range fx.Events {
 		c.reg.count(&fx.Events[i])
 	}
+	fx.Events = fx.Events[:0]
 	if fx.Next > 0 && (c.timer == 0 || fx.Next < c.timer) {
 		c.timer = fx.Next
 		c.reg.sys.At(c, fx.Next)

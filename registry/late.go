@@ -29,6 +29,8 @@ func (c *client) tooLate(m any) {
 		m.to.answer(c, none)
 	case *judgeMail:
 		m.round.end()
+	case *settleMail:
+		m.done.Done()
 	case *messageMail, *outcomeMail:
 		c.reg.counters.Dropped[actors.DropStale].Add(1)
 	case actors.Request:

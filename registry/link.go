@@ -24,6 +24,9 @@ type Peer interface {
 	Handled(n int)
 }
 
+// InProcess is the Transport of a reader within the process.
+const InProcess = "in-process"
+
 // Attach is one request to read a client's outbox (P-7, P-15).
 type Attach struct {
 	ConnectionID, Transport   string
@@ -57,7 +60,7 @@ func (l *Link) Gone(left bool) { l.c.tell(goneMail{l.gen, left}) }
 func (r *Registry) Attach(clientID string, a Attach, p Peer) {
 	m := &attachMail{peer: p, in: session.Attach{
 		Gen: r.gens.Add(1), ClientID: clientID, ConnectionID: a.ConnectionID, Transport: a.Transport, Since: a.Since, Takeover: a.Takeover,
-		PingMS: a.PingInterval.Milliseconds(), PongMS: a.PongTimeout.Milliseconds(),
+		Local: a.Transport == InProcess, PingMS: a.PingInterval.Milliseconds(), PongMS: a.PongTimeout.Milliseconds(),
 	}}
 	if _, err := r.tell(clientID, (*client).tell, m); err != nil {
 		if d := r.draining.Load(); d != nil {

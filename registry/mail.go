@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"sync"
 	"time"
 
 	"github.com/restante/restante/protocol"
@@ -43,9 +44,14 @@ type (
 	deleteMail struct{ to *waiter }
 	touchMail  struct{}
 	// giveUpMail: the waiter's time is over.
-	giveUpMail    struct{ to *waiter }
-	tickMail      struct{}
-	judgeMail     struct{ round *round }
+	giveUpMail struct{ to *waiter }
+	tickMail   struct{}
+	judgeMail  struct {
+		round  *round
+		judged bool // belongs to the turn
+	}
+	// settleMail has been handled when done says so.
+	settleMail    struct{ done *sync.WaitGroup }
 	drainMail     struct{ d *draining }
 	confirmedMail struct {
 		token uint64

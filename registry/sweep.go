@@ -1,6 +1,8 @@
 package registry
 
 import (
+	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,7 +21,7 @@ func (r *Registry) SweepShard(i int, done func(protocol.Sweep)) {
 		rd := &round{done: done}
 		rd.left.Store(int64(len(all)) + 1)
 		for _, c := range all {
-			if !c.do(&judgeMail{rd}) {
+			if !c.do(&judgeMail{round: rd}) {
 				rd.end() // gone meanwhile
 			}
 		}
@@ -51,7 +53,7 @@ func (rd *round) end() {
 }
 
 // judge asks the session whether the client may stay (P-28).
-func (c *client) judge(now time.Duration, rd *round, fx *session.Effects) {
+func (c *client) judge(now time.Duration, m *judgeMail, fx *session.Effects) {
 	kept := c.session.Judge(now, fx)
 	pruned := 0
 	for _, e := range fx.Events {
@@ -59,7 +61,8 @@ func (c *client) judge(now time.Duration, rd *round, fx *session.Effects) {
 			pruned += e.N
 		}
 	}
-	rd.judged(kept, pruned)
+	m.judged = true
+	m.round.judged(kept, pruned)
 }
 
 // Drain begins the end (P-23): new work is refused with draining, every connection gets what there is for it, then goaway and
@@ -76,6 +79,33 @@ func (r *Registry) Drain(within time.Duration) {
 			c.do(drainMail{d})
 		}
 	}
+}
+
+// Settle returns when every client actor has handled the mail that there was, or ctx ends. After Drain three rounds are enough for
+// all that was under way: a sender's message, its target, the outcome back at the sender.
+func (r *Registry) Settle(ctx context.Context) error {
+	for range 3 {
+		var all sync.WaitGroup
+		for i := range r.shards {
+			for _, c := range r.shards[i].all() {
+				all.Add(1)
+				if !c.do(&settleMail{&all}) {
+					all.Done()
+				}
+			}
+		}
+		done := make(chan struct{})
+		go func() {
+			all.Wait()
+			close(done)
+		}()
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // Draining reports whether Drain was called.

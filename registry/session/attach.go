@@ -15,6 +15,8 @@ type Attach struct {
 	Transport    string
 	Since        *protocol.Cursor
 	Takeover     bool
+	// Local says that the reader is within the process: it answers no pings, so its silence says nothing (P-15).
+	Local bool
 	// PingMS and PongMS are the connection's keepalive in milliseconds, for hello.
 	PingMS, PongMS int64
 }
@@ -31,6 +33,8 @@ type attachment struct {
 	acked  uint64 // the ack mark
 	seen   time.Duration
 
+	local      bool             // it is read within the process, and is not expected to say anything but acks
+	sending    int              // sends of it that wait for their Outcome
 	out        []protocol.Piece // broker frames that go before the next batch
 	replies    int              // how many of out are replies, and their bytes (P-27)
 	replyBytes int
@@ -71,7 +75,7 @@ func (s *Session) Attach(now time.Duration, in Attach, fx *Effects) {
 		return
 	}
 	s.active = now
-	a := &attachment{gen: in.Gen, connectionID: in.ConnectionID, transport: in.Transport, seen: now}
+	a := &attachment{gen: in.Gen, connectionID: in.ConnectionID, transport: in.Transport, local: in.Local, seen: now}
 	if in.Since != nil {
 		a.since = in.Since.String()
 	}
@@ -169,10 +173,11 @@ func (x *extra) find(gen uint64) *attachment {
 	return nil
 }
 
+// silentLongest is the one that gives way to a newcomer (P-15): a local one only if there is no other.
 func (x *extra) silentLongest() *attachment {
 	oldest := x.attached[0]
 	for _, a := range x.attached {
-		if a.seen < oldest.seen {
+		if a.local == oldest.local && a.seen < oldest.seen || oldest.local && !a.local {
 			oldest = a
 		}
 	}

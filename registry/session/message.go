@@ -36,6 +36,8 @@ func (s *Session) Message(now time.Duration, gen uint64, m protocol.Message, bad
 			s.refuse(now, a, drainingError(m.ID), fx)
 			return
 		}
+		a.sending++
+		s.pause(a, fx)
 		fx.Forwards = append(fx.Forwards, Forward{Gen: gen, To: m.To, ID: m.ID, Frame: m.Frame})
 	default:
 		s.refuse(now, a, UnknownType(m.Type), fx)
@@ -49,6 +51,7 @@ func (s *Session) Touch(now time.Duration) { s.active = now }
 // connection is gone: the client repeats its send and gets a duplicate's receipt (P-18).
 func (s *Session) Outcome(now time.Duration, gen uint64, b protocol.Body, fx *Effects) {
 	if a := s.x.find(gen); a != nil && a.closing == 0 {
+		a.sending--
 		s.reply(now, a, b, fx)
 	} else {
 		fx.event(EventStale, 1)

@@ -126,9 +126,9 @@ func (s *Session) reply(now time.Duration, a *attachment, b protocol.Body, fx *E
 	s.pump(now, a, fx)
 }
 
-// pause tells the connection to stop or go on, where that changes.
+// pause tells the connection to stop or go on, where that changes. A send that waits for its outcome is a reply to come.
 func (s *Session) pause(a *attachment, fx *Effects) {
-	stop := a.replies >= protocol.MaxReplies || a.replyBytes >= protocol.MaxReplyBytes
+	stop := a.replies+a.sending >= protocol.MaxReplies || a.replyBytes >= protocol.MaxReplyBytes
 	if stop != a.paused {
 		a.paused = stop
 		fx.Pauses = append(fx.Pauses, Pause{a.gen, stop})
