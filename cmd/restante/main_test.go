@@ -79,6 +79,9 @@ func TestUsage(t *testing.T) {
 		"demo of nothing":  {[]string{"demo", "--duration", "0s"}, exitUsage, "", "--duration"},
 		"demo too long":    {[]string{"demo", "--duration", "1h"}, exitUsage, "", ""},
 		"help of demo":     {[]string{"demo", "--help"}, exitOK, "[<command> ...]", ""},
+		"no origin":        {[]string{"serve", "--allow-origin", "foo"}, exitUsage, "", `--allow-origin: "foo"`},
+		"every origin":     {[]string{"serve", "--allow-origin", "*"}, exitUsage, "", `--allow-origin: "*"`},
+		"origin and path":  {[]string{"serve", "--allow-origin", "https://app.example/"}, exitUsage, "", `--allow-origin: "https://app.example/"`},
 		"bad limit":        {[]string{"serve", "--ping-interval", "off"}, exitUsage, "", "PingInterval"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -43,8 +43,12 @@ func (r *retrier) do(ctx context.Context, f func() error) error {
 			return err
 		}
 		delay := r.delay(n, err)
-		if r.patience >= 0 && time.Since(began)+delay > r.patience {
-			return fmt.Errorf("gave up after %s: %w", time.Since(began).Round(time.Second), err)
+		if r.patience >= 0 {
+			left := r.patience - time.Since(began)
+			if left <= 0 {
+				return fmt.Errorf("gave up after %s: %w", roughly(time.Since(began)), err)
+			}
+			delay = min(delay, left) // the last try comes at the end of the patience, not before it
 		}
 		if n == 0 {
 			r.say("%v; trying again", err)
@@ -53,6 +57,17 @@ func (r *retrier) do(ctx context.Context, f func() error) error {
 			return err
 		}
 	}
+}
+
+// roughly rounds d as far as somebody who waited for it cares.
+func roughly(d time.Duration) time.Duration {
+	switch {
+	case d < time.Second:
+		return d.Round(time.Millisecond)
+	case d < 10*time.Second:
+		return d.Round(100 * time.Millisecond)
+	}
+	return d.Round(time.Second)
 }
 
 // delay is how long to stay away after the n-th failure in a row, counted from 0.

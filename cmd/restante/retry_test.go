@@ -69,16 +69,22 @@ func TestRetryStaysAwayAsLongAsItIsTold(t *testing.T) {
 	})
 }
 
+// TestRetryGivesUp uses the whole of its patience, and has its last try at the end of it.
 func TestRetryGivesUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := &retrier{patience: time.Minute, say: func(string, ...any) {}, jitter: func(c time.Duration) time.Duration { return c }}
-		began := time.Now()
-		err := r.do(t.Context(), func() error { return errNetwork })
-		require.ErrorIs(t, err, errNetwork)
-		require.ErrorContains(t, err, "gave up after")
-		require.LessOrEqual(t, time.Since(began), time.Minute)
-		require.Greater(t, time.Since(began), 20*time.Second)
-	})
+	for patience, want := range map[time.Duration]string{
+		0: "gave up after 0s: ", 200 * time.Millisecond: "gave up after 200ms: ", 2700 * time.Millisecond: "gave up after 2.7s: ", time.Minute: "gave up after 1m0s: ",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := &retrier{patience: patience, say: func(string, ...any) {}, jitter: func(c time.Duration) time.Duration { return c }}
+			began := time.Now()
+			var last time.Duration
+			err := r.do(t.Context(), func() error { last = time.Since(began); return errNetwork })
+			require.ErrorIs(t, err, errNetwork)
+			require.ErrorContains(t, err, want)
+			require.Equal(t, patience, last)
+			require.Equal(t, patience, time.Since(began))
+		})
+	}
 }
 
 func TestRetryEndsWithItsContext(t *testing.T) {

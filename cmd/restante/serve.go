@@ -49,6 +49,11 @@ func (c *serveCmd) Run(p *process, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	for _, o := range c.AllowOrigin {
+		if err := broker.CheckOrigin(o); err != nil {
+			return usageError{fmt.Errorf("--allow-origin: %w", err)}
+		}
+	}
 	cfg := c.Limits.config()
 	cfg.Insecure, cfg.AllowOrigins, cfg.Logger = c.Insecure, c.AllowOrigin, log
 	if err := cfg.Validate(); err != nil {
