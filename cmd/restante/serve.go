@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -31,6 +32,7 @@ type serveCmd struct {
 	AllowOrigin []string   `placeholder:"ORIGIN" help:"Further origin that browsers may call from, such as https://app.example; may be repeated."`
 	Insecure    bool       `help:"Let everybody who can reach the broker do everything; needed for an address that is not loopback."`
 	DrainTime   duration   `default:"10s" help:"How long connections get to end in order at SIGTERM or SIGINT."`
+	UntilEOF    bool       `name:"until-stdin-closes" hidden:"" help:"Drain when standard input ends: a parent that holds the other end of a pipe takes the broker along, however it dies."`
 	Limits      limitFlags `embed:""`
 }
 
@@ -84,8 +86,23 @@ func (c *serveCmd) Run(p *process, log *slog.Logger) error {
 		return errors.Join(err, b.Close())
 	case s := <-signals:
 		log.Info("draining", "signal", s.String(), "within", time.Duration(c.DrainTime))
+	case <-c.orphaned(p.in):
+		log.Info("draining", "reason", "end of standard input", "within", time.Duration(c.DrainTime))
 	}
 	return c.end(b, srv, signals, log)
+}
+
+// orphaned returns what is closed when in ends; nil, which never is, unless that was asked for.
+func (c *serveCmd) orphaned(in io.Reader) <-chan struct{} {
+	if !c.UntilEOF {
+		return nil
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = io.Copy(io.Discard, in) // an input that fails has ended too
+	}()
+	return ended
 }
 
 // end drains, then closes; a second signal ends the process without waiting for either.

@@ -79,6 +79,25 @@ func TestServeObeysItsLimits(t *testing.T) {
 	require.Equal(t, exitOK, <-s.done)
 }
 
+// TestServeEndsWithItsParent drains when the standard input that a parent holds open has ended.
+func TestServeEndsWithItsParent(t *testing.T) {
+	in, parent := io.Pipe()
+	c, done := newCommand(), make(chan int, 1)
+	r, w := io.Pipe()
+	go func() {
+		done <- run([]string{"serve", "--listen", "127.0.0.1:0", "--until-stdin-closes"}, process{in: in, out: w, err: &c.err, signals: c.catch})
+		w.Close()
+	}()
+	first, err := bufio.NewReader(r).ReadString('\n')
+	require.NoError(t, err, c.err.String())
+	code, _ := get(t, strings.TrimSuffix(first, "\n")+"/readyz")
+	require.Equal(t, http.StatusOK, code)
+	http.DefaultClient.CloseIdleConnections()
+	require.NoError(t, parent.Close())
+	require.Equal(t, exitOK, <-done, c.err.String())
+	require.Contains(t, c.err.String(), "end of standard input")
+}
+
 // TestP23_SecondSignalEndsServeAtOnce holds a drain up with a WebSocket that answers nothing.
 func TestP23_SecondSignalEndsServeAtOnce(t *testing.T) {
 	s := startServe(t, "--drain-time", "10m")

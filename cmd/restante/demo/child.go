@@ -23,14 +23,17 @@ const (
 // child is the broker's process.
 type child struct {
 	cmd *exec.Cmd
-	url string
+	// held is its standard input, on which nothing is written: the system closes it when this process ends, however it does,
+	// and the broker ends with it.
+	held io.Closer
+	url  string
 	// exited is closed when the process is reaped and its output read.
 	exited chan struct{}
 }
 
 // startBroker starts the program at path as a broker with a store in memory and a port of its own, and returns when it serves. Its log goes to log.
 func startBroker(ctx context.Context, path string, log io.Writer) (*child, error) {
-	cmd := exec.Command(path, "serve", "--listen", "127.0.0.1:0", "--memory")
+	cmd := exec.Command(path, "serve", "--listen", "127.0.0.1:0", "--memory", "--until-stdin-closes")
 	cmd.Env = append(withoutOwn(os.Environ()), "RESTANTE_LOG_LEVEL=warn")
 	cmd.Stderr = log
 	cmd.WaitDelay = time.Second
@@ -38,10 +41,14 @@ func startBroker(ctx context.Context, path string, log io.Writer) (*child, error
 	if err != nil {
 		return nil, err
 	}
+	held, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("the broker cannot be started: %w", err)
 	}
-	c := &child{cmd: cmd, exited: make(chan struct{})}
+	c := &child{cmd: cmd, held: held, exited: make(chan struct{})}
 	first := make(chan string, 1)
 	go func() {
 		defer close(c.exited)
@@ -75,7 +82,7 @@ func startBroker(ctx context.Context, path string, log io.Writer) (*child, error
 // stop asks the broker to end, kills it if it does not, and returns when it has been reaped.
 func (c *child) stop() {
 	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		_ = c.cmd.Process.Kill() // no SIGTERM on this system
+		_ = c.held.Close() // no SIGTERM on this system
 	}
 	timer := time.NewTimer(stopTime)
 	defer timer.Stop()
