@@ -34,7 +34,7 @@ func open(t *testing.T, cfg Config) *Broker {
 func TestValidateSpeaksInSentences(t *testing.T) {
 	for _, bad := range []Config{
 		{MaxFrameBytes: -1}, {MaxFrameBytes: 3}, {MaxMessageBytes: 100}, {PingInterval: -1}, {RetainAcked: -1},
-		{RetainAcked: 20, MaxFrames: 10}, {WriteTimeout: time.Millisecond},
+		{RetainAcked: 20, MaxFrames: 10}, {WriteTimeout: time.Millisecond}, {AllowOrigins: []string{"https://a.example/"}}, {AllowOrigins: []string{"*"}},
 	} {
 		_, err := New(bad)
 		require.Error(t, err, "%+v", bad)
@@ -205,6 +205,11 @@ func TestCloseIsIdempotentAndRefusesWhatComesAfter(t *testing.T) {
 	require.NoError(t, b.Close())
 	_, err = b.Publish(context.Background(), "c", []byte(`{"type":"x"}`))
 	require.Equal(t, protocol.CodeDraining, protocol.AsError(err).Code)
+	r := httptest.NewRequest(http.MethodGet, "/v1/clients", nil)
+	r.RemoteAddr, r.Host = "127.0.0.1:5", "localhost"
+	w := httptest.NewRecorder()
+	b.Handler().ServeHTTP(w, r)
+	require.Equal(t, http.StatusServiceUnavailable, w.Code)
 }
 
 func TestP24_AnInboxBacksOffAndObeysItsContext(t *testing.T) {

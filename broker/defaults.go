@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -80,6 +81,11 @@ func (c Config) Validate() error {
 	case c.MaxFrames > 0 && c.RetainAcked > c.MaxFrames:
 		return fmt.Errorf("RetainAcked is %d, more than MaxFrames (%d) lets an outbox hold", c.RetainAcked, c.MaxFrames)
 	}
+	for _, o := range c.AllowOrigins {
+		if err := CheckOrigin(o); err != nil {
+			return err
+		}
+	}
 	for _, d := range []struct {
 		name string
 		d    time.Duration
@@ -87,6 +93,14 @@ func (c Config) Validate() error {
 		if d.d > 0 && d.d < 10*time.Millisecond {
 			return fmt.Errorf("%s is %s, below the 10ms that the broker can keep", d.name, d.d)
 		}
+	}
+	return nil
+}
+
+// CheckOrigin says in a sentence why s cannot stand in Config.AllowOrigins; nil if it can (P-31).
+func CheckOrigin(s string) error {
+	if err := transport.CheckOrigin(s); err != nil {
+		return errors.New(protocol.AsError(err).Message)
 	}
 	return nil
 }

@@ -37,6 +37,9 @@ func TestActorFailureLosesNoOutbox(t *testing.T) {
 		page, err := r.Read(ctx, "c", Read{Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, page.Frames, 2, "what was confirmed is retained")
+		require.EqualValues(t, 2, r.counters.OutboxFrames.Load(), "the gauges hold through a panic")
+		require.EqualValues(t, 2*(len(one.Bodies[0])+protocol.FrameOverhead), r.counters.OutboxBytes.Load())
+		require.Zero(t, r.counters.InFlightBytes.Load())
 		require.NotEqual(t, before.Epoch, page.Epoch)
 
 		again := newFakePeer()
@@ -273,5 +276,59 @@ func TestP23_DrainOffersWhatThereIsThenCloses(t *testing.T) {
 			synctest.Wait()
 			require.Equal(t, protocol.CloseDraining, <-late.closed)
 		}
+	})
+}
+
+// TestFailureAnswersWhoWaits fails the turn that brings a waiting publisher its answer: the answer comes all the same.
+func TestFailureAnswersWhoWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, testConfig(), nil)
+		ctx := context.Background()
+		first := newFakePeer()
+		first.hold = true
+		r.Attach("c", Attach{ConnectionID: "a", Transport: "test"}, first)
+		synctest.Wait()
+		first.link.Written() // hello; what follows stays under way until said
+		got := make(chan protocol.Published, 1)
+		go func() {
+			p, _ := r.Publish(ctx, "c", Publish{Bodies: []protocol.Body{body(t, `{"type":"x"}`)}, Wait: protocol.StatusSent, Timeout: time.Hour})
+			got <- p
+		}()
+		synctest.Wait()
+		begin := time.Now()
+		first.panics = true // the next batch, in the very turn that reaches "sent"
+		_, err := r.Publish(ctx, "c", Publish{Bodies: []protocol.Body{body(t, `{"type":"y"}`)}})
+		require.NoError(t, err)
+		first.link.Written()
+		synctest.Wait()
+		require.Len(t, got, 1, "answered, and not after an hour")
+		require.Zero(t, time.Since(begin))
+		require.EqualValues(t, 1, r.counters.Panics.Load())
+	})
+}
+
+// TestStaleWheelEntriesDoNothing: only the entry that stands for the client's deadline ticks it; an earlier one that was replaced does
+// not register anew, or entries would grow with every reconnect.
+func TestStaleWheelEntriesDoNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, testConfig(), nil)
+		p := newFakePeer()
+		r.Attach("c", Attach{ConnectionID: "a", Transport: "test"}, p)
+		synctest.Wait()
+		p.link.Gone(false) // its place is held for a minute
+		synctest.Wait()
+		c := r.look("c")
+		due := c.timer
+		require.Positive(t, due)
+		c.Due(r.sys.Now())
+		synctest.Wait()
+		require.Equal(t, due, c.timer)
+		st, err := r.State(context.Background(), "c")
+		require.NoError(t, err)
+		require.Equal(t, 1, st.Places)
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		require.Zero(t, c.session.Places())
+		require.Zero(t, c.timer)
 	})
 }

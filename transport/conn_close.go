@@ -1,6 +1,8 @@
 package transport
 
 import (
+	"context"
+	"log/slog"
 	"net"
 
 	"github.com/restante/restante/protocol"
@@ -108,7 +110,11 @@ func (c *conn) finish(reset bool) {
 		name = protocol.CloseNormal.Name() // also for its 1001, which is a page that was left, and no draining
 	}
 	c.h.sys.Counters().Closed.Add(name)
-	c.h.log.Debug("a connection has ended", "connection_id", c.id, "code", uint16(c.code), "name", name, "reset", reset)
+	level := slog.LevelDebug
+	if c.code == protocol.CloseSlowConsumer {
+		level = slog.LevelInfo // somebody's reader does not keep up: worth a line where all else is in the counters
+	}
+	c.h.log.Log(context.Background(), level, "a connection has ended", "connection_id", c.id, "code", uint16(c.code), "name", name, "reset", reset)
 	c.closeSocket(reset)
 	if !c.writing {
 		c.settle()

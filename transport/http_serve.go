@@ -72,6 +72,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, e)
 		return
 	}
+	if h.conns.isClosed() {
+		h.refuse(w, r, protocol.Errorf(protocol.CodeDraining, "the broker has ended"))
+		return
+	}
 	if preflight(r) {
 		answerPreflight(w)
 		return

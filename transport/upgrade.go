@@ -23,10 +23,6 @@ func (h *Handler) serveWS(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, err)
 		return
 	}
-	if h.conns.isClosed() {
-		h.refuse(w, r, protocol.Errorf(protocol.CodeDraining, "the server is ending"))
-		return
-	}
 	a, refusal := h.parseAttach(r)
 	if refusal == nil {
 		a.grant, refusal = h.authorizeAttach(r, a.clientID)

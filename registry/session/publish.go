@@ -83,7 +83,7 @@ func (s *Session) tooMuch(bodies []protocol.Body) *protocol.Error {
 	if len(bodies) == 1 {
 		return nil
 	}
-	if most := s.cfg.Bounds.Frames / 10; s.cfg.Bounds.Frames > 0 && len(bodies) > most {
+	if most := max(1, s.cfg.Bounds.Frames/10); s.cfg.Bounds.Frames > 0 && len(bodies) > most {
 		return protocol.Errorf(protocol.CodeTooLarge, "a call may hold %d frames here, a tenth of the outbox; this one has %d", most, len(bodies))
 	}
 	size := int64(0)
