@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -37,6 +38,58 @@ func TestP12_AckIntervalIsHellos(t *testing.T) {
 		s.frames(8, 8)
 		time.Sleep(time.Second)
 		require.Equal(t, []string{`{"type":"ack","seq":8}`}, s.heard())
+	})
+}
+
+func TestP12_AcksThoughNoConnectionLivesForTheInterval(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := start(t, client.Config{Cursor: "E1:7", Backoff: client.Backoff{Min: time.Millisecond, Max: time.Millisecond}})
+		began := time.Now()
+		quiet := began // when the broker was last told everything
+		acks, told := 0, uint64(7)
+		for seq := uint64(7); seq < 27; {
+			s := f.net.accept()
+			require.Equal(t, fmt.Sprintf("E1:%d", seq), s.query.Get("since"))
+			s.hello(protocol.ResumeUpToDate, "E1", 0, seq)
+			seq++
+			s.frames(seq, seq)
+			time.Sleep(2500 * time.Millisecond)
+			for _, text := range s.heard() {
+				m, err := protocol.ParseMessage([]byte(text), 0)
+				require.NoError(t, err)
+				require.Equal(t, protocol.TypeAck, m.Type)
+				require.Greater(t, m.Seq, told, "nothing is acked twice")
+				require.LessOrEqual(t, m.Seq, seq, "nothing is acked ahead")
+				acks, told, quiet = acks+1, m.Seq, time.Now()
+			}
+			require.Less(t, time.Since(quiet), 7600*time.Millisecond, "an interval, and the connection that hears it")
+			s.cut()
+		}
+		require.InDelta(t, time.Since(began)/(5*time.Second), acks, 3, "no more often than the interval says, either")
+		require.GreaterOrEqual(t, told, uint64(25))
+	})
+}
+
+func TestP12_OverdueAckWaitsForNothingButHello(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := start(t, client.Config{Cursor: "E1:7", Backoff: client.Backoff{Min: time.Hour, Max: time.Hour}})
+		s := live(f)
+		s.frames(8, 8)
+		require.Empty(t, s.heard())
+		s.cut()
+		time.Sleep(10 * time.Second)
+		f.Online()
+		s = f.net.accept()
+		require.Empty(t, s.heard(), "not before hello")
+		s.hello(protocol.ResumeUpToDate, "E1", 0, 8)
+		require.Equal(t, []string{`{"type":"ack","seq":8}`}, s.heard())
+		s.cut()
+		time.Sleep(10 * time.Second)
+		f.Online()
+		s = f.net.accept()
+		s.hello(protocol.ResumeUpToDate, "E1", 0, 8)
+		time.Sleep(10 * time.Second)
+		require.Empty(t, s.heard(), "once is enough")
 	})
 }
 

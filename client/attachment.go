@@ -189,6 +189,7 @@ func (a *attachment) rebase(r *rebase) error {
 func (a *attachment) begin(life, seq uint64) {
 	a.next = seq + 1
 	a.marks.begin(life, seq)
+	signal(a.link.writer.wake) // an ack may be overdue from the connection before (P-12)
 }
 
 func (a *attachment) snapshot(raw []byte) error {

@@ -52,6 +52,9 @@ type inbox struct {
 	overflowed bool
 
 	pos position
+	// asked is when an ack was last due by its interval, or when the first connection began. It outlives connections: with a clock for
+	// each of them, a client whose connections are shorter than the interval would never ack (P-12).
+	asked time.Time
 	// live says that the report of the last catching up has been handed over, caught counts for the next one.
 	live   bool
 	caught catchup
@@ -66,7 +69,7 @@ func newInbox(s settings) *inbox {
 		arrived: make(chan struct{}, 1), left: make(chan struct{}, 1),
 	}
 	if s.since != nil {
-		b.pos.held, b.pos.cursor, b.pos.applied = true, *s.since, s.since.Seq
+		b.pos.held, b.pos.cursor, b.pos.applied, b.pos.told = true, *s.since, s.since.Seq, s.since.Seq
 	}
 	return b
 }
@@ -209,11 +212,24 @@ func (b *inbox) applied() (due bool) {
 	return b.pos.apply()
 }
 
-// ack returns the seq to acknowledge on a connection of that life which has received up to received and acked up to acked.
-func (b *inbox) ack(life, acked, received uint64) (seq uint64, ok bool) {
+// ackTime says whether an ack is due by its interval, and when the next one will be.
+func (b *inbox) ackTime(now time.Time, gap time.Duration) (due bool, next time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if seq, ok = b.pos.ack(life, acked, received); ok {
+	if b.asked.IsZero() {
+		b.asked = now
+	}
+	if due = now.Sub(b.asked) >= gap; due {
+		b.asked = now
+	}
+	return due, b.asked.Add(gap)
+}
+
+// ack returns the seq to acknowledge on a connection of that life which has received up to received.
+func (b *inbox) ack(life, received uint64) (seq uint64, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if seq, ok = b.pos.ack(life, received); ok {
 		b.stats.Acked = seq
 	}
 	return seq, ok

@@ -10,31 +10,30 @@ import (
 // marks are what the writing side of an attach needs to know of it: the reading goroutine sets them, the writer reads them.
 type marks struct {
 	life, seen atomic.Uint64
-	// acked is the writer's own: the last seq acknowledged on this connection, or where it began.
-	acked    atomic.Uint64
-	begun    atomic.Bool
-	maxFrame atomic.Int64
+	begun      atomic.Bool
+	maxFrame   atomic.Int64
 }
 
 func (m *marks) begin(life, seq uint64) {
 	m.life.Store(life)
 	m.seen.Store(seq)
-	m.acked.Store(seq)
 	m.begun.Store(true)
 }
 
 // ack implements source.
-func (a *attachment) ack(dst []message) []message {
+func (a *attachment) ack(dst []message, atOnce bool, now time.Time, gap time.Duration) ([]message, time.Time) {
 	m := &a.marks
 	if !m.begun.Load() {
-		return dst
+		return dst, time.Time{} // begin wakes the writer
 	}
-	seq, ok := a.c.inbox.ack(m.life.Load(), m.acked.Load(), m.seen.Load())
-	if !ok {
-		return dst
+	due, next := a.c.inbox.ackTime(now, gap)
+	if !due && !atOnce {
+		return dst, next
 	}
-	m.acked.Store(seq)
-	return append(dst, protocol.AppendMessage(nil, protocol.Message{Type: protocol.TypeAck, Seq: seq}))
+	if seq, ok := a.c.inbox.ack(m.life.Load(), m.seen.Load()); ok {
+		dst = append(dst, protocol.AppendMessage(nil, protocol.Message{Type: protocol.TypeAck, Seq: seq}))
+	}
+	return dst, next
 }
 
 // sends implements source.

@@ -14,6 +14,8 @@ type position struct {
 	cursor protocol.Cursor
 	// applied is the last frame that the application is through with.
 	applied uint64
+	// told is the last frame that an ack has named, on whichever connection, or where the numbering began.
+	told uint64
 	// over is why the next attach goes without the cursor; "" where it goes with it.
 	over protocol.Reason
 	// life counts the times that the numbering began anew. An ack is only ever sent on a connection of the same life.
@@ -25,7 +27,7 @@ type position struct {
 }
 
 func (p *position) rebase(r *rebase) {
-	*p = position{held: true, cursor: r.cursor, applied: r.cursor.Seq, life: r.life}
+	*p = position{held: true, cursor: r.cursor, applied: r.cursor.Seq, told: r.cursor.Seq, life: r.life}
 }
 
 // hand moves the cursor to f, and returns false for a frame that was handed over before.
@@ -51,13 +53,14 @@ func (p *position) apply() (due bool) {
 }
 
 // ack returns what to acknowledge: what has been applied, but nothing that this connection has not brought, since the broker
-// would answer that with ack_ahead (P-11).
-func (p *position) ack(life, acked, received uint64) (seq uint64, ok bool) {
+// would answer that with ack_ahead (P-11). What earlier connections have brought is new until an ack has named it: the cursor of an
+// attach is where its ack mark begins, but it does not make the broker take the least anew.
+func (p *position) ack(life, received uint64) (seq uint64, ok bool) {
 	seq = min(p.applied, received)
-	if p.life != life || seq <= acked {
+	if p.life != life || seq <= p.told {
 		return 0, false
 	}
-	p.frames, p.bytes = 0, 0
+	p.told, p.frames, p.bytes = seq, 0, 0
 	return seq, true
 }
 

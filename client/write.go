@@ -40,8 +40,9 @@ type ending struct {
 
 // source is what the writer asks for the client's own messages. Before hello it has none.
 type source interface {
-	// ack appends an ack of what has been applied, if that is more than was acknowledged.
-	ack(dst []message) []message
+	// ack appends an ack of what has been applied, if that is more than was acknowledged and either at once is set or gap has passed.
+	// It says when the next one may be due; zero as long as nothing can be acknowledged.
+	ack(dst []message, atOnce bool, now time.Time, gap time.Duration) ([]message, time.Time)
 	// sends appends the sends that are due, and says when the next one will be; zero for none.
 	sends(dst []message, now time.Time) ([]message, time.Time)
 }
@@ -99,10 +100,8 @@ func (w *writer) end(e ending) {
 // the connection, so that the reader sees the end.
 func (w *writer) run() {
 	defer close(w.gone)
-	var ticks <-chan time.Time
-	var ticker *time.Ticker
 	for {
-		out, next, gap, done := w.gather()
+		out, next, done := w.gather()
 		if len(out) > 0 && !w.write(out) {
 			w.link.conn.Close()
 			return
@@ -110,11 +109,6 @@ func (w *writer) run() {
 		if done {
 			w.link.leaveTime()
 			return
-		}
-		if gap > 0 && ticker == nil {
-			ticker = time.NewTicker(gap)
-			defer ticker.Stop()
-			ticks = ticker.C
 		}
 		var due <-chan time.Time
 		var timer *time.Timer
@@ -125,10 +119,6 @@ func (w *writer) run() {
 		select {
 		case <-w.wake:
 		case <-due:
-		case <-ticks:
-			w.mu.Lock()
-			w.ackDue = true
-			w.mu.Unlock()
 		}
 		if timer != nil {
 			timer.Stop()
@@ -148,11 +138,11 @@ func (w *writer) write(out []byte) bool {
 	return err == nil
 }
 
-// gather takes everything that is to be written now, as bytes on the wire.
-func (w *writer) gather() (out []byte, next time.Time, gap time.Duration, done bool) {
+// gather takes everything that is to be written now, as bytes on the wire. next is when there may be more; zero for no such time.
+func (w *writer) gather() (out []byte, next time.Time, done bool) {
 	w.mu.Lock()
 	pong, pings, ackDue, end := w.pong, w.pings, w.ackDue, w.ending
-	gap = w.ackGap
+	gap := w.ackGap
 	w.pong, w.pings, w.ackDue = false, nil, false
 	w.mu.Unlock()
 
@@ -164,11 +154,16 @@ func (w *writer) gather() (out []byte, next time.Time, gap time.Duration, done b
 	if pong {
 		say = append(say, message(protocol.AppendMessage(nil, protocol.Message{Type: protocol.TypePong})))
 	}
-	if gap > 0 && (ackDue || end != nil && end.ack) {
-		say = w.source.ack(say)
+	now := time.Now()
+	if gap > 0 && (end == nil || end.ack) {
+		say, next = w.source.ack(say, ackDue || end != nil, now, gap)
 	}
 	if gap > 0 && end == nil {
-		say, next = w.source.sends(say, time.Now())
+		var again time.Time
+		say, again = w.source.sends(say, now)
+		if next.IsZero() || !again.IsZero() && again.Before(next) {
+			next = again
+		}
 	}
 	for _, m := range say {
 		put(&buf, ws.NewTextFrame(m))
@@ -176,7 +171,7 @@ func (w *writer) gather() (out []byte, next time.Time, gap time.Duration, done b
 	if end != nil && !end.silent {
 		put(&buf, ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusCode(end.code), "")))
 	}
-	return buf.Bytes(), next, gap, end != nil
+	return buf.Bytes(), next, end != nil
 }
 
 // put appends a frame as a client writes it: masked.
