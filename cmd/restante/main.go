@@ -105,11 +105,24 @@ func run(args []string, p process) (code int) {
 			err = k.Run(&p, log)
 		}
 	}
-	return report(err, p.err)
+	return report(err, commandName(k, err), p.err)
 }
 
-// report says on w what err is, once, and returns the exit status for it.
-func report(err error, w io.Writer) int {
+// commandName is how the user calls the subcommand that k, or the parser's err, is about: "restante serve", or "restante" where
+// the arguments have named none.
+func commandName(k *kong.Context, err error) string {
+	var parse *kong.ParseError
+	if k == nil && errors.As(err, &parse) {
+		k = parse.Context
+	}
+	if k != nil && k.Selected() != nil {
+		return "restante " + k.Selected().Name
+	}
+	return "restante"
+}
+
+// report says on w what err of the command called name is, once, and returns the exit status for it.
+func report(err error, name string, w io.Writer) int {
 	var s status
 	var usage usageError
 	var parse *kong.ParseError
@@ -120,7 +133,7 @@ func report(err error, w io.Writer) int {
 		return int(s)
 	case errors.As(err, &usage), errors.As(err, &parse):
 		fmt.Fprintf(w, "restante: %v\n", err)
-		fmt.Fprintln(w, "Try restante --help.")
+		fmt.Fprintf(w, "Try %s --help.\n", name)
 		return exitUsage
 	}
 	fmt.Fprintf(w, "restante: %v\n", err)

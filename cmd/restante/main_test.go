@@ -93,6 +93,13 @@ func TestUsage(t *testing.T) {
 				require.Empty(t, run.err.String())
 			} else {
 				require.Empty(t, run.out.String())
+				help := "Try restante " + c.args[0] + " --help.\n"
+				if c.args[0] == "bogus" {
+					help = "Try restante --help.\n"
+				}
+				if name != "demo too long" { // the demo says itself what is wrong with its options
+					require.True(t, strings.HasSuffix(run.err.String(), help), run.err.String())
+				}
 			}
 		})
 	}
@@ -115,7 +122,7 @@ func TestReport(t *testing.T) {
 		exitOK: nil, exitFailed: errors.New("it broke"), exitUsage: usageError{errors.New("no such thing")}, 130: errors.Join(status(130), errors.New("more")),
 	} {
 		var w bytes.Buffer
-		require.Equal(t, want, report(err, &w))
+		require.Equal(t, want, report(err, "restante", &w))
 		require.Equal(t, want == exitFailed || want == exitUsage, w.Len() > 0)
 	}
 }

@@ -23,8 +23,10 @@ const (
 	// defaultDuration is how long lines are published, defaultCuts how many cuts there must be.
 	defaultDuration = 25 * time.Second
 	defaultCuts     = 20
-	// mostDuration bounds a duration, mostTime a whole run, without the end of the broker.
+	// mostDuration bounds a duration, mostTime a whole run, without the end of the broker. A cut takes up to 0.3 s on top of a quarter of
+	// the duration for all of them, so that mostCuts have their time in any run.
 	mostDuration, mostTime = 40 * time.Second, 42 * time.Second
+	mostCuts               = 100
 	// stillness is how long the end is watched for frames that should not come.
 	stillness = 300 * time.Millisecond
 )
@@ -35,7 +37,7 @@ type Options struct {
 	Seed uint64
 	// Duration (25 s) is how long the program's output is spread over, 1 to 40 s. The verdict comes within 45 s of the start.
 	Duration time.Duration
-	// Cuts (20) is how many cuts there must be.
+	// Cuts (20) is how many cuts there must be, at most 100. Where they need longer than Duration, about 0.3 s each, the run does too.
 	Cuts int
 	// Command is the program whose output is published. Empty: the go command about the module here, or about the standard library,
 	// or ls -lR /usr/share.
@@ -54,6 +56,9 @@ func (o Options) filled() (Options, error) {
 	}
 	if o.Cuts < 0 {
 		return o, errors.New("the number of cuts cannot be off")
+	}
+	if o.Cuts > mostCuts {
+		return o, fmt.Errorf("%d cuts do not fit into the time of a demo: give at most %d", o.Cuts, mostCuts)
 	}
 	for o.Seed == 0 {
 		o.Seed = rand.Uint64N(1_000_000)

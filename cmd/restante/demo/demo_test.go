@@ -70,6 +70,7 @@ func TestRun_BrokerThatDoesNotStartFails(t *testing.T) {
 func TestRun_RefusesSenselessOptions(t *testing.T) {
 	require.Equal(t, 2, Run(t.Context(), Options{Duration: time.Minute}))
 	require.Equal(t, 2, Run(t.Context(), Options{Cuts: -1}))
+	require.Equal(t, 2, Run(t.Context(), Options{Cuts: mostCuts + 1}))
 }
 
 func TestRun_InterruptLeavesNothingBehind(t *testing.T) {
