@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/restante/restante/client"
@@ -18,7 +19,8 @@ type attached struct {
 	end context.CancelCauseFunc
 
 	mu        sync.Mutex
-	lastError string // said last, so that a broker that is away is not said to be so at each try
+	lastError string // said last, so that what a broker refuses at each try is said once
+	away      bool   // the connection has ended, or could not be opened, and that has been said
 }
 
 // attach prints the client's frames until ctx ends, and returns the cursor of the last one.
@@ -28,7 +30,7 @@ func (c *tailCmd) attach(ctx context.Context, out *bufio.Writer, say func(format
 	a := &attached{out: out, say: say, end: end}
 	cfg := client.Config{
 		URL: c.API.URL, ClientID: c.Client, Cursor: c.Since,
-		Handler: a.frame, OnReset: a.reset, OnSnapshot: a.snapshot, OnResume: a.resumed, OnError: a.failed,
+		Handler: a.frame, OnReset: a.reset, OnSnapshot: a.snapshot, OnResume: a.resumed, OnError: a.failed, OnState: a.state,
 	}
 	if c.API.Token != "" {
 		cfg.Token = func(context.Context) (string, error) { return c.API.Token, nil }
@@ -80,11 +82,36 @@ func (a *attached) resumed(r client.ResumeReport) {
 	}
 }
 
+// failed says what is wrong in words of the broker's or of the handlers. Any other error ends the connection, and state says it.
 func (a *attached) failed(err error) {
+	switch err.(type) {
+	case *protocol.Error, *client.HandlerError, *client.SnapshotError:
+	default:
+		return
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if s := err.Error(); s != a.lastError {
 		a.lastError = s
 		a.say("%s", s)
+	}
+}
+
+// state says when the broker has gone and when it is back, in the words of the other tools (see retrier.do).
+func (a *attached) state(s client.State) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch s.Phase {
+	case client.Offline:
+		if a.away || s.Code.Stops() || s.Err == nil {
+			return // it is known, or Run's error says it
+		}
+		a.away = true
+		a.say("%s; trying again", strings.TrimPrefix(s.Err.Error(), "client: "))
+	case client.CatchingUp, client.Live:
+		if a.away {
+			a.away = false
+			a.say("the broker answers again")
+		}
 	}
 }

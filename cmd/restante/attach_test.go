@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"syscall"
 	"testing"
 	"time"
@@ -9,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/restante/restante/broker"
+	"github.com/restante/restante/client"
+	"github.com/restante/restante/protocol"
 )
 
 // TestP12_TailAcksWhatItHasPrinted attaches, and leaves by a signal: everything printed is acked then.
@@ -91,6 +94,26 @@ func TestP7_AttachedTailSaysWhatWasLost(t *testing.T) {
 	require.Contains(t, c.err.String(), "epoch: the cursor cannot be resumed; going on after ")
 	c.signals <- syscall.SIGINT
 	require.Equal(t, exitOK, <-done, c.err.String())
+}
+
+// TestP24_AttachedTailSaysWhenTheBrokerIsAway says each outage once, and its end, as the other tools do.
+func TestP24_AttachedTailSaysWhenTheBrokerIsAway(t *testing.T) {
+	var said []string
+	a := &attached{say: func(f string, args ...any) { said = append(said, fmt.Sprintf(f, args...)) }}
+	gone := fmt.Errorf("client: %w", errNetwork)
+	a.state(client.State{Phase: client.Connecting})
+	a.state(client.State{Phase: client.Live})
+	require.Empty(t, said, "nothing was wrong")
+	for range 3 {
+		a.failed(gone)
+		a.state(client.State{Phase: client.Offline, Err: gone})
+		a.state(client.State{Phase: client.Waiting, Wait: time.Second})
+	}
+	a.state(client.State{Phase: client.CatchingUp})
+	a.state(client.State{Phase: client.Live})
+	a.failed(protocol.Errorf(protocol.CodeInternal, "a word of the broker's"))
+	a.state(client.State{Phase: client.Offline, Code: protocol.CloseClientDeleted, Err: errNetwork})
+	require.Equal(t, []string{"connection refused; trying again", "the broker answers again", "internal: a word of the broker's"}, said)
 }
 
 // TestWindowHoldsForARealReader publishes twenty windows to a reader that acks as libraries do, and stays within a few seconds.
