@@ -56,6 +56,7 @@ func TestStopIsOrderedAndLosesNoMailThatCameBefore(t *testing.T) {
 		for _, name := range []string{"one", "two", "three"} {
 			_, err := s.Spawn(name, clerk(name, &j))
 			require.NoError(t, err)
+			synctest.Wait() // each starts in its own turn
 		}
 		pid, err := s.Spawn("four", clerk("four", &j))
 		require.NoError(t, err)
@@ -253,6 +254,7 @@ func TestAnEscalatedFailureOfAnOrdinaryActor(t *testing.T) {
 			var j journal
 			_, err := s.Spawn("b", clerk("b", &j))
 			require.NoError(t, err)
+			synctest.Wait() // each starts in its own turn
 			pid, err := s.Spawn("a", clerk("a", &j))
 			require.NoError(t, err)
 			s.Root().Send(pid, func() { panic("too much") })
