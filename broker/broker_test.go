@@ -272,24 +272,3 @@ func TestP23_DrainWaitsForReadersWithinTheProcess(t *testing.T) {
 		require.NoError(t, <-drained)
 	})
 }
-
-func TestP15_AnInboxGivesWayLast(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := open(t, Config{MaxConnections: 1})
-		ctx := context.Background()
-		in, err := b.Client("c").Inbox(InboxOptions{})
-		require.NoError(t, err)
-		defer in.Close()
-		other, err := b.Client("c").Inbox(InboxOptions{})
-		require.NoError(t, err)
-		defer other.Close()
-		ended := make(chan error, 1)
-		go func() {
-			_, err := in.Next(ctx)
-			ended <- err
-		}()
-		synctest.Wait()
-		go func() { _, _ = other.Next(ctx) }()
-		require.Equal(t, protocol.CodeTooManyConnections, protocol.AsError(<-ended).Code, "of two alike the silent one")
-	})
-}
