@@ -66,6 +66,13 @@ func (b *Broker) Publish(ctx context.Context, clientID string, frame []byte) (pr
 	return b.Client(clientID).Publish(ctx, frame)
 }
 
+// Failed is closed when the store has failed, and with it the broker (P-26): Err says why, every call is answered with that, connections
+// are told to come back later, and Close is all that is left to do. It is nil, which is never closed, for a broker in memory.
+func (b *Broker) Failed() <-chan struct{} { return nil }
+
+// Err is why the broker failed, and what to do about it; nil while it has not.
+func (b *Broker) Err() error { return nil }
+
 // Counters returns the broker's counters; they are live.
 func (b *Broker) Counters() *actors.Counters { return b.sys.Counters() }
 

@@ -12,6 +12,20 @@ import (
 // Config is a plain struct: zero means the documented default, negative means off (for a bound: none; for a duration: never).
 // Validate says in sentences what is wrong.
 type Config struct {
+	// DataDir is the folder that outboxes are kept in; it is made where it is not there, and belongs to one broker at a time. "" keeps
+	// them in memory: they end with the process.
+	DataDir string
+	// Sync says what a confirmed frame survives: "always" (the default) anything that the disk survives; "interval:50ms", or any
+	// other duration, loses up to so much of the end, and "never" as much as has not been written yet, when the machine or only the
+	// process dies (P-26).
+	Sync string
+	// SleepAfter (10 min) is after how long without a connection a client leaves memory, and SpillAbove (64 KiB) from how many bytes of
+	// bodies on the older ones of a client do. MemoryLimit (256 MiB) bounds the bodies in memory of all clients: beyond it clients
+	// spill and sleep earlier. All three are for a DataDir only: without one, memory is all there is.
+	SleepAfter  time.Duration
+	SpillAbove  int64
+	MemoryLimit int64
+
 	// MaxFrames (10,000), MaxOutboxBytes (4 MiB, bodies plus protocol.FrameOverhead each) and MaxAge (24 h) bound one outbox (P-13).
 	MaxFrames      int
 	MaxOutboxBytes int64

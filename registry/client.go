@@ -280,9 +280,7 @@ func (c *client) end() {
 // commit gives one update to the store.
 func (c *client) commit(k session.Commit, t *turn) {
 	u := &t.update
-	*u = store.Update{
-		Token: k.Token, EpochBits: c.session.Epoch().Bits, First: k.First, Floor: k.Floor, Acked: k.Acked, Delete: k.Delete,
-	}
+	*u = store.Update{Token: k.Token, First: k.First, Delete: k.Delete}
 	if k.First > 0 {
 		t.bodies = c.session.Appended(t.bodies[:0], k.First, k.Last)
 		u.Bodies = t.bodies
@@ -355,3 +353,12 @@ func (c *client) ClientID() string { return c.id }
 
 // Confirmed brings the store's late word on a commit.
 func (c *client) Confirmed(token uint64, err error) { c.tell(&confirmedMail{token, err}) }
+
+// Loaded brings the client as the store has it.
+func (c *client) Loaded(*store.Client, error) {}
+
+// Bodies brings frames that were not in memory.
+func (c *client) Bodies(uint64, []protocol.Body, error) {}
+
+// SnapshotData brings the stored snapshot.
+func (c *client) SnapshotData(uint64, []byte, error) {}

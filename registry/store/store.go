@@ -1,13 +1,15 @@
 // Package store is the storage port: what a client's actor needs kept, and the promises that every adapter makes.
 //
-// The promises:
+// The promises of a Store:
 //   - Commits of one owner are applied, and confirmed, in the order given. A commit is atomic.
-//   - A commit is confirmed only when it is as durable as the adapter's setting says (P-26).
+//   - A commit is confirmed only when it is as durable as the adapter's setting says (P-26); a lazy one when whatever reads later sees it.
 //   - After a commit of an owner has failed, every commit of it that was already under way fails too.
-//   - An error that wraps ErrUnknown leaves open whether the commit was kept; every other error says that it was not.
+//   - An error that wraps ErrUnknown leaves open whether the commit was kept; every other error says that nobody will see it in this process.
 //   - A confirmed Delete leaves nothing of the client.
-//   - No method blocks on I/O, except Close. An answer that is not there at once comes later, through the owner.
+//   - No method blocks on I/O, except where it says so. An answer that is not there at once comes later, through the owner.
 //   - Bodies given to a store are immutable and may be kept; bodies handed out are immutable.
+//
+// A Keeper keeps clients outside of memory as well: its further promises stand at its methods.
 package store
 
 import (
@@ -26,21 +28,58 @@ type Owner interface {
 	ClientID() string
 	// Confirmed answers a Commit that was not answered at once.
 	Confirmed(token uint64, err error)
+	// Loaded answers a Load; c is nil where the store has no such client.
+	Loaded(c *Client, err error)
+	// Bodies answers a Read: the bodies of the frames After+1 and on, dense.
+	Bodies(token uint64, bodies []protocol.Body, err error)
+	// SnapshotData answers a ReadSnapshot.
+	SnapshotData(token uint64, data []byte, err error)
 }
 
-// Update is one atomic change of one client.
+// State is what there is to know of a client besides its frames, records and snapshot; each update writes it whole. The zero
+// State, known by its Epoch, is that of a client which the store does not have. Times are Unix milliseconds by the wall clock.
+type State struct {
+	// Epoch is the client's own part of its epoch, never 0.
+	Epoch uint64
+	// Retained are the frames (Floor, Head]. Acked and Sent are the greatest marks of any reader.
+	Floor, Head, Acked, Sent uint64
+	// Records of frames up to RecordFloor say nothing any more (P-18).
+	RecordFloor uint64
+	// Cleaned is up to where the store has been told to give back dead frames, at most Floor; RecordsCleaned the same for records.
+	Cleaned, RecordsCleaned uint64
+	// Seen is when the client's own side or a direct publish last did something, coarsely (P-28).
+	Seen int64
+	// Oldest is when the oldest retained frame was appended, 0 for none.
+	Oldest int64
+	// Bytes is what frames, records and snapshot count towards max_total_bytes.
+	Bytes int64
+	// SnapshotBytes is the length of the stored snapshot's data, 0 for none; SnapshotAsOf the seq that it is as of (P-9).
+	SnapshotAsOf  uint64
+	SnapshotBytes int
+}
+
+// Frames is the number of retained frames.
+func (s *State) Frames() uint64 { return s.Head - s.Floor }
+
+// Update is one atomic change of one client: from the state Was to the state Is, with the frames (Was.Head, Is.Head].
 type Update struct {
 	Token uint64
-	// Epoch is written with the client's first update.
-	EpochBits uint64
-	// First is the seq of Bodies[0]; the others follow densely. No bodies: First is 0.
+	// Was is what the update before this one, or the Load, said; zero for a client that the store does not have. The adapter gives
+	// back what is dead: the frames (Was.Cleaned, Is.Cleaned], the records (Was.RecordsCleaned, Is.RecordsCleaned].
+	Was, Is State
+	// First is the seq of Bodies[0], Was.Head+1; the others follow densely. No bodies: First is 0. At is when they were appended.
 	First  uint64
 	Bodies []protocol.Body
+	At     int64
+	// Shared is nil, or says for each of Bodies which shared body it is, the zero BodyID for one of its own. See Keeper.Share.
+	Shared []BodyID
 	// Record keeps a send id or idempotency key with these frames, nil for none (P-18).
 	Record *Record
-	// Floor and Acked are those at the time of the update; they may lag behind.
-	Floor, Acked uint64
-	// Delete forgets the client instead; all other fields but Token are unused.
+	// Snapshot is stored in the place of an earlier one, nil for no change; Is says what it is as of. An Is without a snapshot drops it.
+	Snapshot []byte
+	// Lazy says that the update may be lost with the process: its loss only repeats something. It needs no sync of its own.
+	Lazy bool
+	// Delete forgets the client Was instead; Is and what follows it are unused.
 	Delete bool
 }
 
@@ -49,14 +88,85 @@ type Record struct {
 	Key, Sum [16]byte
 }
 
-// Store keeps clients. Commit is for the owner's turn only. What a store on disk adds (loading a client that is not in memory, reading
-// bodies that are not, naming those that have expired) joins here.
+// Store keeps clients. Commit is for the owner's turn only.
 type Store interface {
 	// Generation goes into every epoch; it changes when the store cannot vouch for what an earlier process confirmed.
 	Generation() uint32
-	// Commit applies u. With now set, err is its outcome, else Confirmed brings it. u and u.Bodies are the caller's again when
-	// Commit returns; the bodies themselves are kept.
+	// Commit applies u. With now set, err is its outcome, else Owner.Confirmed brings it. u, u.Bodies, u.Shared and u.Snapshot are the
+	// caller's again when Commit returns; the bodies themselves are kept.
 	Commit(o Owner, u *Update) (now bool, err error)
-	// Close ends the store once every commit under way is answered.
+	// Close ends the store once every commit under way is answered. It blocks, and may be called more than once.
 	Close() error
+}
+
+// Keeper is a Store whose clients are there without being in memory. One owner at a time speaks for a client, and loads it only when
+// every commit of the owner before it is answered.
+type Keeper interface {
+	Store
+	// Totals are those of all clients, as of the last commit given: nothing is counted for them at the start.
+	Totals() Totals
+	// Load is answered by Owner.Loaded, with the bodies of the newest frames as far as hot bytes go. It does not block.
+	Load(o Owner, hot int64)
+	// Read is answered by Owner.Bodies, with at least one frame. What it asks for is retained, so that a hole is damage, and fails
+	// the store. It does not block.
+	Read(o Owner, r Read)
+	// ReadSnapshot is answered by Owner.SnapshotData. It does not block.
+	ReadSnapshot(o Owner, token uint64)
+	// Share keeps a body that many entries may refer to, of one hour of the wall clock: it goes with the hour's others, by Tidy. It is
+	// as durable as the first update that refers to it, and does not block.
+	Share(body protocol.Body, at int64) BodyID
+
+	// Scan calls f with the state of each client whose id comes after the given one, in byte order, until f returns false. It blocks.
+	Scan(after string, f func(clientID string, s State) bool) error
+	// Stat returns the state of one client, zero for none. It blocks.
+	Stat(clientID string) (State, error)
+	// Tidy lets go of the shared bodies that were kept before the given time, and has dead space given back. It blocks.
+	Tidy(before int64) error
+
+	// Failed is closed when the store has failed: every call from then on answers with Err, and nothing is read from it any more.
+	Failed() <-chan struct{}
+	// Err is why the store failed, and what to do about it; nil while it has not. It is a *protocol.Error with the code internal.
+	Err() error
+}
+
+// Totals are sums over all clients of a store. Bytes is that of their States.
+type Totals struct{ Clients, Frames, Bytes int64 }
+
+// BodyID names a shared body. The zero BodyID names none.
+type BodyID struct {
+	Hour uint32 // since 1970
+	N    uint64
+}
+
+// Read asks for the bodies of the frames After+1 to Last at most, as many as fit Frames and Bytes, but at least one.
+type Read struct {
+	Token       uint64
+	After, Last uint64
+	Frames      int
+	Bytes       int
+}
+
+// Client is a client as it was loaded.
+type Client struct {
+	State State
+	// Generation is that of the store when the state was last written: where it is not the store's own, the epoch has ended (P-26).
+	Generation uint32
+	// Frames are the retained ones, (State.Floor, State.Head], oldest first.
+	Frames []Frame
+	// Records are those above State.RecordFloor, oldest first.
+	Records []KeptRecord
+}
+
+// Frame is one retained frame as it was loaded. Body is nil where it was left in the store. At is when it was appended.
+type Frame struct {
+	Body protocol.Body
+	Size int
+	At   int64
+}
+
+// KeptRecord is a Record as it was loaded.
+type KeptRecord struct {
+	Record
+	First, Last uint64
+	At          int64
 }

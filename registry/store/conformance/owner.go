@@ -81,13 +81,22 @@ func (w *owner) commit(n int) {
 		w.seq++
 		w.update.Bodies = append(w.update.Bodies, protocol.Body(fmt.Sprintf(`{"type":"f","n":%d}`, w.seq)))
 	}
-	w.update.EpochBits, w.update.Floor, w.update.Acked = w.epoch, w.seq/2, w.seq/2
+	w.update.Is = store.State{Epoch: w.epoch, Floor: w.seq / 2, Acked: w.seq / 2, Head: w.seq}
 	w.update.Record = nil
 	if w.seq%2 == 0 {
 		w.update.Record = &store.Record{Key: [16]byte{byte(w.seq)}}
 	}
 	w.give()
 }
+
+// Loaded answers a Load.
+func (w *owner) Loaded(*store.Client, error) {}
+
+// Bodies answers a Read.
+func (w *owner) Bodies(uint64, []protocol.Body, error) {}
+
+// SnapshotData answers a ReadSnapshot.
+func (w *owner) SnapshotData(uint64, []byte, error) {}
 
 func (w *owner) delete() {
 	w.update = store.Update{Delete: true, Bodies: w.update.Bodies[:0]}
