@@ -177,3 +177,11 @@ type Problem struct {
 	Line         int    `json:"line,omitempty"`
 	RetryAfterMS int64  `json:"retry_after_ms,omitempty"`
 }
+
+// StoredSnapshot is the client's state as the application has stored it (P-9): GET …/snapshot, and without its data the answer to PUT.
+type StoredSnapshot struct {
+	ClientID string `json:"client_id"`
+	// AsOf is the cursor of the last frame that Data contains.
+	AsOf string          `json:"as_of"`
+	Data json.RawMessage `json:"data,omitempty"`
+}

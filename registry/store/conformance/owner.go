@@ -96,7 +96,7 @@ func (w *owner) Loaded(*store.Client, error) {}
 func (w *owner) Bodies(uint64, []protocol.Body, error) {}
 
 // SnapshotData answers a ReadSnapshot.
-func (w *owner) SnapshotData(uint64, []byte, error) {}
+func (w *owner) SnapshotData(uint64, uint64, []byte, error) {}
 
 func (w *owner) delete() {
 	w.update = store.Update{Delete: true, Bodies: w.update.Bodies[:0]}
