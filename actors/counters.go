@@ -8,7 +8,7 @@ type Counters struct {
 	// Gauges.
 	Clients, Connections, Places             atomic.Int64
 	OutboxFrames, OutboxBytes, InFlightBytes atomic.Int64
-	// Where a store keeps clients: those of Clients that are in memory, and the bytes of confirmed frames' bodies that are.
+	// Those of Clients that are in memory, and, where a store keeps clients, the bytes of confirmed frames' bodies that are.
 	Awake, HotBytes atomic.Int64
 
 	// Clients' lives.

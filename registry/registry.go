@@ -94,6 +94,14 @@ func New(sys *actors.System, st store.Store, cfg Config) *Registry {
 	return r
 }
 
+// Err is why the store has failed; nil while it has not.
+func (r *Registry) Err() error {
+	if r.disk == nil {
+		return nil
+	}
+	return r.disk.Err()
+}
+
 // Close gives up the provider calls under way. It is called after the last connection has ended.
 func (r *Registry) Close() { r.cancel() }
 
@@ -142,7 +150,7 @@ func (r *Registry) find(id string) (*client, *protocol.Error) {
 	}
 	c := r.newClient(id)
 	c.begin()
-	sh.clients[c.id] = c
+	sh.put(c)
 	return c, nil
 }
 
@@ -160,7 +168,7 @@ func (r *Registry) place(id string) (c *client, fresh bool) {
 	c = r.newClient(id)
 	c.more = &more{}
 	c.Hold()
-	sh.clients[c.id] = c
+	sh.put(c)
 	return c, true
 }
 
@@ -201,8 +209,15 @@ func (r *Registry) retire(c *client, wanted func(any) bool) (rest []any, done bo
 	defer sh.mu.Unlock()
 	if rest, done = c.CloseUnless(wanted); done {
 		delete(sh.clients, c.id)
+		r.counters.Awake.Add(-1)
 	}
 	return rest, done
+}
+
+// put adds c to the map. mu is held.
+func (sh *shard) put(c *client) {
+	sh.clients[c.id] = c
+	c.reg.counters.Awake.Add(1)
 }
 
 // all returns the actors of one shard as they are now.

@@ -75,9 +75,6 @@ func (c *client) enter(m any) bool {
 func (c *client) begin() {
 	c.session = session.New(&c.reg.cfg.Session, c.reg.sys.Now())
 	c.reg.counters.ClientsCreated.Add(1)
-	if c.reg.disk != nil {
-		c.reg.counters.Awake.Add(1)
-	}
 }
 
 // admitClient counts one more client, or says why there may be none (P-29).
@@ -130,7 +127,6 @@ func (c *client) restore(st *store.Client) {
 	}
 	c.session, c.more = s, &more{was: st.State}
 	c.session.Restored(now, st.Generation != r.store.Generation(), &t.fx)
-	r.counters.Awake.Add(1)
 	r.counters.Wakes.Add(1)
 	c.account(size{held: st.State.Bytes, frames: st.State.Frames()}) // it was counted while it slept
 	c.obey(t)
@@ -149,7 +145,6 @@ func (c *client) rest() {
 	}
 	c.session, c.more = session.Session{}, nil
 	c.reg.counters.HotBytes.Add(-hot)
-	c.reg.counters.Awake.Add(-1)
 	c.reg.counters.Sleeps.Add(1)
 	c.reg.sys.Closed(Address, c.id)
 	for _, m := range rest {
