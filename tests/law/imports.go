@@ -15,6 +15,7 @@ var Rooms = map[string][]string{
 	"registry/session":           {"protocol", "registry/outbox"},
 	"registry/store":             {"protocol"},
 	"registry/store/memory":      {"protocol", "registry/store"},
+	"registry/store/pebble":      {"protocol", "registry/store"},
 	"registry/store/conformance": {"protocol", "registry/store"},
 	"registry/topic":             {"protocol", "registry/outbox", "registry/store", "actors"},
 	"registry":                   {"protocol", "registry/outbox", "registry/session", "registry/store", "registry/topic", "actors"},
