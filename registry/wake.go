@@ -168,7 +168,7 @@ func (r *Registry) lastSeen(d time.Duration) string {
 func (r *Registry) keptState(s *session.Saved) store.State {
 	st := store.State{
 		Epoch: s.Epoch, Floor: s.Floor, Head: s.Head, Acked: s.Acked, Sent: s.Sent,
-		RecordFloor: s.RecordFloor, Cleaned: s.Cleaned, RecordsCleaned: s.RecordsCleaned,
+		RecordFloor: s.RecordFloor, Cleaned: s.Cleaned, RecordsCleaned: s.RecordsCleaned, Records: s.Records,
 		Seen: r.wall(s.Seen), Bytes: s.Bytes, SnapshotAsOf: s.SnapshotAsOf, SnapshotBytes: s.SnapshotBytes,
 	}
 	if s.Floor < s.Head {
@@ -180,7 +180,7 @@ func (r *Registry) keptState(s *session.Saved) store.State {
 func (r *Registry) savedState(st *store.State) session.Saved {
 	return session.Saved{
 		Epoch: st.Epoch, Floor: st.Floor, Head: st.Head, Acked: st.Acked, Sent: st.Sent,
-		RecordFloor: st.RecordFloor, Cleaned: st.Cleaned, RecordsCleaned: st.RecordsCleaned,
+		RecordFloor: st.RecordFloor, Cleaned: st.Cleaned, RecordsCleaned: st.RecordsCleaned, Records: st.Records,
 		Seen: r.mono(st.Seen), Oldest: r.mono(st.Oldest), Bytes: st.Bytes, SnapshotAsOf: st.SnapshotAsOf, SnapshotBytes: st.SnapshotBytes,
 	}
 }

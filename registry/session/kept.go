@@ -12,8 +12,9 @@ type Saved struct {
 	Epoch                    uint64 // the client's own part
 	Floor, Head, Acked, Sent uint64
 	// RecordFloor is up to where records say nothing any more. Cleaned and RecordsCleaned are up to where the store is to give back what is dead.
-	RecordFloor, Cleaned, RecordsCleaned uint64
-	Seen                                 time.Duration
+	// Records is how many of them the store has above RecordsCleaned, dead or not.
+	RecordFloor, Cleaned, RecordsCleaned, Records uint64
+	Seen                                          time.Duration
 	// Oldest is when the oldest frame of (Floor, Head] was appended; there is one if they differ.
 	Oldest        time.Duration
 	Bytes         int64
@@ -36,6 +37,7 @@ type kept struct {
 	told    Saved         // what the last update said
 	flushBy time.Duration // when what told lacks goes to the store at the latest; 0: it lacks nothing
 	floor   uint64        // RecordFloor
+	records uint64        // Records
 	dead    int64         // bytes of the frames that went since the last cleaning
 	ahead   int64         // bytes of the frames that are appended and not confirmed
 	fetched uint64        // the last token given to a Fetch
@@ -50,7 +52,7 @@ func (s *Session) saved() Saved {
 	k := s.kept
 	st := Saved{
 		Epoch: s.bits, Floor: s.box.Floor(), Head: s.box.Tail(), Acked: s.acked, Sent: s.sent,
-		RecordFloor: k.floor, Cleaned: k.told.Cleaned, RecordsCleaned: k.told.RecordsCleaned,
+		RecordFloor: k.floor, Cleaned: k.told.Cleaned, RecordsCleaned: k.told.RecordsCleaned, Records: k.records,
 		Seen: s.active, Bytes: s.Held() + k.ahead,
 	}
 	st.Oldest, _ = s.box.Oldest()
@@ -58,14 +60,17 @@ func (s *Session) saved() Saved {
 		st.SnapshotAsOf, st.SnapshotBytes = s.x.latest.asOf, s.x.latest.size
 	}
 	if k.reading == 0 && (k.clean || st.Floor-st.Cleaned >= cleanFrames || k.dead >= cleanBytes) { // nobody is reading what goes
-		st.Cleaned, st.RecordsCleaned = st.Floor, st.RecordFloor
-		k.dead, k.clean = 0, false
+		st.Cleaned, st.RecordsCleaned, st.Records = st.Floor, st.RecordFloor, s.liveRecords()
+		k.records, k.dead, k.clean = st.Records, 0, false
 	}
 	return st
 }
 
 // tell fills in what an update says, and notes that the store knows it.
 func (s *Session) tell(c *Commit) {
+	if c.Record != nil {
+		s.kept.records++
+	}
 	c.Is = s.saved()
 	s.kept.told, s.kept.flushBy = c.Is, 0
 }
@@ -109,13 +114,26 @@ func (s *Session) keep(now time.Duration, fx *Effects) {
 // sleep ends what is in memory, once the store has all of it and has given back what is dead.
 func (s *Session) sleep(fx *Effects) {
 	k := s.kept
-	k.clean = k.clean || k.told.Cleaned < s.box.Floor() || k.told.RecordsCleaned < k.floor
+	k.clean = k.clean || s.dirty()
 	if s.lacking() || s.active > k.told.Seen || s.sent > k.told.Sent {
 		k.drowsy, k.dozed = true, s.active
 		s.flush(fx)
 		return
 	}
 	k.drowsy, fx.Sleep = false, true
+}
+
+// dirty reports whether the store has anything to give back.
+func (s *Session) dirty() bool {
+	k := s.kept
+	return k.told.Cleaned < s.box.Floor() || k.records > s.liveRecords()
+}
+
+func (s *Session) liveRecords() uint64 {
+	if s.x == nil || s.x.records == nil {
+		return 0
+	}
+	return uint64(len(s.x.records.order))
 }
 
 // flush tells the store what it lacks.
@@ -162,7 +180,7 @@ func (s *Session) gone(bytes int64) {
 func Restore(cfg *Config, st Saved) Session {
 	s := Session{
 		cfg: cfg, bits: st.Epoch, acked: st.Acked, sent: max(st.Sent, st.Acked), active: st.Seen,
-		kept: &kept{told: st, floor: st.RecordFloor},
+		kept: &kept{told: st, floor: st.RecordFloor, records: st.Records},
 	}
 	s.written = s.sent
 	s.box.Restore(st.Floor)

@@ -64,8 +64,8 @@ func (s *Session) Judge(now time.Duration, fx *Effects) (kept bool) {
 	if s.x != nil {
 		s.endPlaces(now, fx)
 	}
-	if k := s.kept; k != nil && (k.told.Cleaned < s.box.Floor() || k.told.RecordsCleaned < k.floor) {
-		k.clean = true
+	if s.kept != nil {
+		s.kept.clean = s.kept.clean || s.dirty()
 	}
 	x := s.x
 	busy := x != nil && len(x.attached)+len(x.places)+len(x.pending)+len(x.waits)+len(x.reads) > 0 ||

@@ -32,7 +32,7 @@ type Owner interface {
 	Loaded(c *Client, err error)
 	// Bodies answers a Read: the bodies of the frames After+1 and on, dense.
 	Bodies(token uint64, bodies []protocol.Body, err error)
-	// SnapshotData answers a ReadSnapshot: the data, and the seq that the data is as of.
+	// SnapshotData answers a ReadSnapshot: the data, and the seq that the data is as of; nil where there is none.
 	SnapshotData(token, asOf uint64, data []byte, err error)
 }
 
@@ -45,8 +45,9 @@ type State struct {
 	Floor, Head, Acked, Sent uint64
 	// Records of frames up to RecordFloor say nothing any more (P-18).
 	RecordFloor uint64
-	// Cleaned is up to where the store has been told to give back dead frames, at most Floor; RecordsCleaned the same for records.
-	Cleaned, RecordsCleaned uint64
+	// Cleaned is up to where the store has been told to give back dead frames, at most Floor; RecordsCleaned the same for records, of
+	// which there are so many above it, dead or not.
+	Cleaned, RecordsCleaned, Records uint64
 	// Seen is when the client's own side or a direct publish last did something, coarsely (P-28).
 	Seen int64
 	// Oldest is when the oldest retained frame was appended, 0 for none.
