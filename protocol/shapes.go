@@ -56,6 +56,14 @@ type Snapshot struct {
 	Data json.RawMessage `json:"data"`
 }
 
+// StoredSnapshot is a snapshot that is kept with a client, as HTTP tells it (P-9). AsOf is a whole cursor, epoch:seq. Data is one compact JSON value;
+// the answer to a PUT leaves it out.
+type StoredSnapshot struct {
+	ClientID string          `json:"client_id"`
+	AsOf     string          `json:"as_of"`
+	Data     json.RawMessage `json:"data,omitempty"`
+}
+
 // Ping is the server's heartbeat; Head is for display (P-16).
 type Ping struct {
 	Type string `json:"type"`
