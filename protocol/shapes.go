@@ -56,14 +56,6 @@ type Snapshot struct {
 	Data json.RawMessage `json:"data"`
 }
 
-// StoredSnapshot is a snapshot that is kept with a client, as HTTP tells it (P-9). AsOf is a whole cursor, epoch:seq. Data is one compact JSON value;
-// the answer to a PUT leaves it out.
-type StoredSnapshot struct {
-	ClientID string          `json:"client_id"`
-	AsOf     string          `json:"as_of"`
-	Data     json.RawMessage `json:"data,omitempty"`
-}
-
 // Ping is the server's heartbeat; Head is for display (P-16).
 type Ping struct {
 	Type string `json:"type"`
@@ -184,4 +176,12 @@ type Problem struct {
 	ID           string `json:"id,omitempty"`
 	Line         int    `json:"line,omitempty"`
 	RetryAfterMS int64  `json:"retry_after_ms,omitempty"`
+}
+
+// StoredSnapshot is the client's state as the application has stored it (P-9): GET …/snapshot, and without its data the answer to PUT.
+type StoredSnapshot struct {
+	ClientID string `json:"client_id"`
+	// AsOf is the cursor of the last frame that Data contains.
+	AsOf string          `json:"as_of"`
+	Data json.RawMessage `json:"data,omitempty"`
 }
