@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -44,39 +45,60 @@ func TestP9_PutASnapshot(t *testing.T) {
 	}
 }
 
+// TestP9_BadSnapshots shows how a refusal of the parser travels; the vectors have the whole list of what it refuses.
 func TestP9_BadSnapshots(t *testing.T) {
 	for name, c := range map[string]struct {
 		body   string
 		status int
 		code   protocol.Code
 	}{
-		"empty":                  {" ", 400, protocol.CodeBadJSON},
-		"no JSON":                {`{"as_of":"e1:7","data":{`, 400, protocol.CodeBadJSON},
-		"two values":             {`{"as_of":"e1:7","data":1}{}`, 400, protocol.CodeBadJSON},
-		"bad UTF-8":              {"{\"as_of\":\"e1:7\",\"data\":\"\xff\"}", 400, protocol.CodeBadJSON},
-		"bad UTF-8 elsewhere":    {"{\"as_of\":\"e1:7\",\"data\":1,\"x\":\"\xff\"}", 400, protocol.CodeBadJSON},
-		"array":                  {`["e1:7",1]`, 400, protocol.CodeBadRequest},
-		"null":                   {`null`, 400, protocol.CodeBadRequest},
-		"nothing in it":          {`{}`, 400, protocol.CodeBadRequest},
-		"no data":                {`{"as_of":"e1:7"}`, 400, protocol.CodeBadRequest},
-		"no as_of":               {`{"data":1}`, 400, protocol.CodeBadRequest},
-		"names by case only":     {`{"As_Of":"e1:7","data":1}`, 400, protocol.CodeBadRequest},
-		"as_of a number":         {`{"as_of":7,"data":1}`, 400, protocol.CodeBadRequest},
-		"as_of null":             {`{"as_of":null,"data":1}`, 400, protocol.CodeBadRequest},
-		"as_of twice":            {`{"as_of":"e1:7","as_of":"e1:7","data":1}`, 400, protocol.CodeBadRequest},
-		"data twice":             {`{"as_of":"e1:7","data":1,"data":1}`, 400, protocol.CodeBadRequest},
-		"data twice, escaped":    {`{"as_of":"e1:7","data":1,"d\u0061ta":1}`, 400, protocol.CodeBadRequest},
-		"bad cursor":             {`{"as_of":"e1:07","data":1}`, 400, protocol.CodeBadCursor},
-		"empty cursor":           {`{"as_of":"","data":1}`, 400, protocol.CodeBadCursor},
-		"cursor beyond the last": {`{"as_of":"e1:9007199254740992","data":1}`, 400, protocol.CodeBadCursor},
-		"too deep":               {`{"as_of":"e1:7","data":` + strings.Repeat("[", 65) + strings.Repeat("]", 65) + `}`, 400, protocol.CodeBadFrame},
-		"deep beyond reason":     {`{"as_of":"e1:7","data":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`, 400, protocol.CodeBadFrame},
-		"deep and without end":   {`{"as_of":"e1:7","data":` + strings.Repeat("[", 5000), 400, protocol.CodeBadJSON},
+		"empty":                {" ", 400, protocol.CodeBadJSON},
+		"bad UTF-8 elsewhere":  {"{\"as_of\":\"e1:7\",\"data\":1,\"x\":\"\xff\"}", 400, protocol.CodeBadJSON},
+		"deep and without end": {`{"as_of":"e1:7","data":` + strings.Repeat("[", 5000), 400, protocol.CodeBadJSON},
+		"null":                 {`null`, 400, protocol.CodeBadRequest},
+		"nothing in it":        {`{}`, 400, protocol.CodeBadRequest},
+		"bad cursor":           {`{"as_of":"e1:9007199254740992","data":1}`, 400, protocol.CodeBadCursor},
+		"deep beyond reason":   {`{"as_of":"e1:7","data":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`, 400, protocol.CodeBadFrame},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, f := newHTTP(t, Config{})
 			requireProblem(t, putCall(c.body).do(h), c.status, c.code)
 			require.Empty(t, f.calls())
+		})
+	}
+}
+
+type snapshotVectors struct {
+	Cases []struct {
+		Name     string
+		In       string
+		InBase64 []byte `json:"in_base64"`
+		AsOf     string `json:"as_of"`
+		Data     string
+		Error    protocol.Code
+	}
+	MaxMessageBytes int `json:"max_message_bytes"`
+}
+
+func loadSnapshots(t testing.TB) (v snapshotVectors) {
+	t.Helper()
+	data, err := os.ReadFile("../protocol/testdata/vectors/snapshots.json")
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(data, &v))
+	require.NotEmpty(t, v.Cases)
+	return v
+}
+
+func TestP9_SnapshotVectors(t *testing.T) {
+	v := loadSnapshots(t)
+	for _, c := range v.Cases {
+		t.Run(c.Name, func(t *testing.T) {
+			asOf, data, err := parseSnapshot(append([]byte(c.In), c.InBase64...), v.MaxMessageBytes)
+			require.Equal(t, c.Error, codeOf(err))
+			require.Equal(t, c.Data, string(data))
+			if err == nil {
+				require.Equal(t, c.AsOf, asOf.String())
+			}
 		})
 	}
 }
@@ -143,6 +165,9 @@ func FuzzParseSnapshot(f *testing.F) {
 		`{"As_of":"e1:7","data":1}`, `{"as_of":"e1:7","x":{"data":1}}`, "{\"as_of\":\"\\u0065:1\",\"data\":\"\xff\"}", `{"as_of":"e:1","data":` + strings.Repeat("[", 65) + strings.Repeat("]", 65) + "}",
 	} {
 		f.Add([]byte(s))
+	}
+	for _, c := range loadSnapshots(f).Cases {
+		f.Add([]byte(c.In))
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
 		const limit = 2000
