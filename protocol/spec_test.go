@@ -163,6 +163,14 @@ func same(t *testing.T, line string, v any) {
 }
 
 func exampleAnswer(t *testing.T, line string) {
+	if strings.Contains(line, `"as_of":"`) {
+		stored := strict[protocol.StoredSnapshot](t, line)
+		same(t, line, stored)
+		c, err := protocol.ParseCursor(stored.AsOf)
+		require.NoError(t, err)
+		require.NotEmpty(t, c.Epoch)
+		return
+	}
 	if !strings.Contains(line, `"resume"`) {
 		same(t, line, strict[protocol.Published](t, line))
 		return

@@ -311,7 +311,7 @@ func TestP22_CloseVectors(t *testing.T) {
 func TestVectorFiles_AreDescribed(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(vectorDir, "*.json"))
 	require.NoError(t, err)
-	require.Len(t, files, 9)
+	require.Len(t, files, 10)
 	for _, f := range files {
 		v := load[map[string]any](t, filepath.Base(f))
 		require.NotEmpty(t, v["description"], f)

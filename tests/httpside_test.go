@@ -21,6 +21,8 @@ func TestP29_WhatCreatesAClientAndWhatDoesNot(t *testing.T) {
 		{"GET", "/v1/clients/x", ""},
 		{"POST", "/v1/clients/x/ack", `{"cursor":"e:1"}`},
 		{"DELETE", "/v1/clients/x", ""},
+		{"GET", "/v1/clients/x/snapshot", ""},
+		{"DELETE", "/v1/clients/x/snapshot", ""},
 	} {
 		var body []byte
 		if look.body != "" {
@@ -63,6 +65,8 @@ func TestP29_Problems(t *testing.T) {
 		{"POST", "/v1/clients/a/messages", `{"type":"dance"}`, 400, protocol.CodeUnknownType},
 		{"GET", "/v1/nowhere", "", 404, ""},
 		{"PUT", "/v1/clients/a", "", 405, ""},
+		{"POST", "/v1/clients/a/snapshot", "", 405, ""},
+		{"PUT", "/v1/clients/a/snapshot", `{"as_of":"0"}`, 400, protocol.CodeBadRequest},
 		{"GET", "/v1/janitor/sweep", "", 405, ""},
 	} {
 		var body []byte

@@ -56,6 +56,9 @@ func TestP25_NothingIsCreatedBeforeItIsAllowed(t *testing.T) {
 		{"POST", "/v1/clients/x/ack", `{"cursor":"0"}`},
 		{"POST", "/v1/clients/x/messages", `{"type":"send","id":"1","to":"agent","frame":{"type":"x"}}`},
 		{"POST", "/v1/clients/me/messages", `{"type":"send","id":"1","to":"other","frame":{"type":"x"}}`},
+		{"PUT", "/v1/clients/me/snapshot", `{"as_of":"0","data":1}`},
+		{"GET", "/v1/clients/me/snapshot", ""},
+		{"DELETE", "/v1/clients/me/snapshot", ""},
 		{"GET", "/v1/clients", ""},
 		{"POST", "/v1/janitor/sweep", ""},
 	} {

@@ -23,6 +23,7 @@ type server struct {
 	*endpoint
 	cmd    *exec.Cmd
 	stderr *logBuffer
+	first  chan string   // the first line of standard output, "" where it ended without
 	exited chan struct{} // closed after Wait has returned
 }
 
@@ -36,33 +37,43 @@ func serve(t *testing.T, flags ...string) *server {
 // start is serve for any of the binaries, with further environment.
 func start(t *testing.T, binary string, env []string, flags ...string) *server {
 	t.Helper()
-	s := &server{stderr: &logBuffer{}, exited: make(chan struct{})}
-	s.cmd = exec.Command(binary, append([]string{"serve", "--listen", "127.0.0.1:0", "--memory"}, flags...)...)
+	s := launch(t, binary, env, append([]string{"--listen", "127.0.0.1:0", "--memory"}, flags...)...)
+	t.Cleanup(func() { s.end(t) })
+	s.ready()
+	return s
+}
+
+// launch starts a `serve` process that its caller ends; ready waits until it serves.
+func launch(t *testing.T, binary string, env []string, flags ...string) *server {
+	t.Helper()
+	s := &server{endpoint: &endpoint{t: t}, stderr: &logBuffer{}, first: make(chan string, 1), exited: make(chan struct{})}
+	s.cmd = exec.Command(binary, append([]string{"serve"}, flags...)...)
 	s.cmd.Env = append(cleanEnv(), env...)
 	s.cmd.Stderr, s.cmd.SysProcAttr = s.stderr, dieWithUs()
 	stdout, err := s.cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, s.cmd.Start())
-
-	first := make(chan string, 1)
 	go func() {
 		defer close(s.exited)
 		r := bufio.NewReader(stdout)
 		line, _ := r.ReadString('\n')
-		first <- line
+		s.first <- line
 		_, _ = io.Copy(io.Discard, r)
 		_ = s.cmd.Wait() // what it came to is in ProcessState
 	}()
-	t.Cleanup(func() { s.end(t) })
-	select {
-	case line := <-first:
-		url := strings.TrimSpace(line)
-		require.True(t, strings.HasPrefix(url, "http://127.0.0.1:"), "the first line on standard output is the URL: %q\n%s", line, s.stderr)
-		s.endpoint = &endpoint{t: t, url: url}
-	case <-time.After(patience):
-		require.FailNow(t, "the server does not start", "%s", s.stderr)
-	}
 	return s
+}
+
+// ready waits until the process says where it serves.
+func (s *server) ready() {
+	s.t.Helper()
+	select {
+	case line := <-s.first:
+		s.url = strings.TrimSpace(line)
+		require.True(s.t, strings.HasPrefix(s.url, "http://127.0.0.1:"), "the first line on standard output is the URL: %q\n%s", line, s.stderr)
+	case <-time.After(patience):
+		require.FailNow(s.t, "the server does not start", "%s", s.stderr)
+	}
 }
 
 func cleanEnv() []string {

@@ -23,6 +23,9 @@ var everyRoute = []httpCall{
 	{method: "POST", path: "/v1/clients/a/frames", body: `{"type":"x"}`, header: asJSON},
 	{method: "POST", path: "/v1/clients/a/ack", body: `{"cursor":"e1:1"}`, header: asJSON},
 	{method: "POST", path: "/v1/clients/a/messages", body: `{"type":"ack","seq":1}`, header: asJSON},
+	{method: "PUT", path: "/v1/clients/a/snapshot", body: `{"as_of":"e1:1","data":1}`, header: asJSON},
+	{method: "GET", path: "/v1/clients/a/snapshot"},
+	{method: "DELETE", path: "/v1/clients/a/snapshot"},
 	{method: "POST", path: "/v1/janitor/sweep"},
 	{method: "GET", path: "/healthz"},
 	{method: "GET", path: "/readyz"},
@@ -196,7 +199,7 @@ func TestP25_AuthorizeErrors(t *testing.T) {
 }
 
 func TestP25_VerbsAndNames(t *testing.T) {
-	want := []string{"list ", "read a", "delete a", "read a", "publish a", "ack a", "message a", "ack a", "sweep ", "metrics "}
+	want := []string{"list ", "read a", "delete a", "read a", "publish a", "ack a", "message a", "ack a", "snapshot a", "snapshot a", "snapshot a", "sweep ", "metrics "}
 	var asked []string
 	h, _ := newHTTP(t, Config{Authorize: func(*http.Request) (Grant, error) {
 		return Grant{Credential: "key-7", Allow: func(v Verb, name string) bool {
@@ -212,8 +215,10 @@ func TestP25_VerbsAndNames(t *testing.T) {
 
 func TestP25_RefusedBeforeTheBodyIsRead(t *testing.T) {
 	h, _ := newHTTP(t, Config{Authorize: func(*http.Request) (Grant, error) { return Grant{}, errors.New("no") }})
-	for _, path := range []string{"/v1/clients/a/frames", "/v1/clients/a/ack", "/v1/clients/a/messages"} {
-		r := httpCall{method: "POST", path: path, body: `{"type":"x"}`, header: asJSON}.request()
+	for path, method := range map[string]string{
+		"/v1/clients/a/frames": "POST", "/v1/clients/a/ack": "POST", "/v1/clients/a/messages": "POST", "/v1/clients/a/snapshot": "PUT",
+	} {
+		r := httpCall{method: method, path: path, body: `{"type":"x"}`, header: asJSON}.request()
 		body := strings.NewReader(`{"type":"x"}`)
 		r.Body = readerOf(body)
 		h.ServeHTTP(discardWriter{http.Header{}}, r)

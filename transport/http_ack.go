@@ -1,12 +1,6 @@
 package transport
 
-import (
-	"bytes"
-	"encoding/json"
-	"unicode/utf8"
-
-	"github.com/restante/restante/protocol"
-)
+import "github.com/restante/restante/protocol"
 
 // maxAckBytes bounds the body of POST …/ack, and maxConnectionID the connection_id in it: a UUID, with room.
 const (
@@ -35,49 +29,28 @@ func (h *Handler) ack(c *call) (answer, error) {
 	return jsonAnswer(state)
 }
 
-// parseAck reads a protocol.AckRequest. encoding/json alone would fold names by case and take the last of two; here a name
-// is matched exactly, the two that count may stand there once, and others are ignored.
+// parseAck reads a protocol.AckRequest.
 func parseAck(src []byte) (Ack, error) {
-	if !utf8.Valid(src) || !json.Valid(src) {
-		return Ack{}, protocol.Errorf(protocol.CodeBadJSON, "the body is not JSON in UTF-8")
+	found, err := members(src, "cursor", "connection_id")
+	if err != nil {
+		return Ack{}, err
 	}
-	dec := json.NewDecoder(bytes.NewReader(src))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return Ack{}, badRequest("the body is not a JSON object")
+	text, present, err := member(found, "cursor")
+	if err != nil {
+		return Ack{}, err
 	}
-	seen := map[string]string{}
-	for dec.More() {
-		name, err := dec.Token()
-		if err != nil {
-			return Ack{}, protocol.Errorf(protocol.CodeBadJSON, "the body is not JSON")
-		}
-		var value any
-		if err := dec.Decode(&value); err != nil {
-			return Ack{}, protocol.Errorf(protocol.CodeBadJSON, "the body is not JSON")
-		}
-		if name != "cursor" && name != "connection_id" {
-			continue
-		}
-		text, isString := value.(string)
-		if _, twice := seen[name.(string)]; twice || !isString {
-			return Ack{}, badRequest("%s is a string and stands there once", name)
-		}
-		seen[name.(string)] = text
-	}
-	return ackOf(seen)
-}
-
-func ackOf(members map[string]string) (Ack, error) {
-	text, ok := members["cursor"]
-	if !ok {
+	if !present {
 		return Ack{}, badRequest("the cursor is missing")
 	}
 	cursor, err := protocol.ParseCursor(text)
 	if err != nil {
 		return Ack{}, err
 	}
-	connection, ok := members["connection_id"]
-	if ok && (connection == "" || len(connection) > maxConnectionID) {
+	connection, present, err := member(found, "connection_id")
+	if err != nil {
+		return Ack{}, err
+	}
+	if present && (connection == "" || len(connection) > maxConnectionID) {
 		return Ack{}, badRequest("a connection_id has 1 to %d bytes", maxConnectionID)
 	}
 	return Ack{Cursor: cursor, ConnectionID: connection}, nil

@@ -44,17 +44,17 @@ func TestP31_ContentType(t *testing.T) {
 		}
 	})
 	t.Run("JSON where many make no sense", func(t *testing.T) {
-		for _, path := range []string{"ack", "messages"} {
+		for path, method := range map[string]string{"ack": "POST", "messages": "POST", "snapshot": "PUT"} {
 			h, f := newHTTP(t, Config{})
-			requireProblem(t, httpCall{method: "POST", path: "/v1/clients/a/" + path, body: `{"cursor":"e1:1"}`, header: asNDJSON}.do(h), 415, protocol.CodeBadRequest)
+			requireProblem(t, httpCall{method: method, path: "/v1/clients/a/" + path, body: `{"cursor":"e1:1"}`, header: asNDJSON}.do(h), 415, protocol.CodeBadRequest)
 			require.Empty(t, f.calls())
 		}
 	})
 	t.Run("none and no body", func(t *testing.T) {
-		for _, path := range []string{"frames", "ack", "messages"} {
+		for path, method := range map[string]string{"frames": "POST", "ack": "POST", "messages": "POST", "snapshot": "PUT"} {
 			h, _ := newHTTP(t, Config{})
-			requireProblem(t, httpCall{method: "POST", path: "/v1/clients/a/" + path}.do(h), 415, protocol.CodeBadRequest)
-			requireProblem(t, httpCall{method: "POST", path: "/v1/clients/a/" + path, header: asJSON}.do(h), 400, protocol.CodeBadJSON)
+			requireProblem(t, httpCall{method: method, path: "/v1/clients/a/" + path}.do(h), 415, protocol.CodeBadRequest)
+			requireProblem(t, httpCall{method: method, path: "/v1/clients/a/" + path, header: asJSON}.do(h), 400, protocol.CodeBadJSON)
 		}
 	})
 	t.Run("two of them", func(t *testing.T) {

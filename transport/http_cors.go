@@ -23,7 +23,7 @@ func preflight(r *http.Request) bool {
 
 func answerPreflight(w http.ResponseWriter) {
 	hdr := w.Header()
-	hdr.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE")
+	hdr.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, DELETE")
 	hdr.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key")
 	hdr.Set("Access-Control-Max-Age", "7200")
 	w.WriteHeader(http.StatusNoContent)

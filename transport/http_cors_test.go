@@ -21,7 +21,7 @@ func TestP31_CORS(t *testing.T) {
 		w := httpCall{method: "OPTIONS", path: "/v1/clients/a/frames", header: asked}.do(h)
 		require.Equal(t, 204, w.Code)
 		require.Equal(t, app, w.Header().Get("Access-Control-Allow-Origin"))
-		for _, m := range []string{"GET", "POST", "DELETE"} {
+		for _, m := range []string{"GET", "POST", "PUT", "DELETE"} {
 			require.Contains(t, w.Header().Get("Access-Control-Allow-Methods"), m)
 		}
 		require.Equal(t, "Authorization, Content-Type, Idempotency-Key", w.Header().Get("Access-Control-Allow-Headers"))

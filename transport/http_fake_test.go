@@ -26,6 +26,8 @@ type httpFake struct {
 	published Publish
 	read      Read
 	acked     Ack
+	asOf      protocol.Cursor
+	data      []byte
 	message   protocol.Message
 	cursor    string
 	limit     int
@@ -35,6 +37,7 @@ type httpFake struct {
 	reply     []byte
 	state     protocol.State
 	list      protocol.List
+	stored    protocol.StoredSnapshot
 	err       error // of every call that has no function of its own
 	notReady  error
 }
@@ -99,6 +102,22 @@ func (f *httpFake) List(_ context.Context, cursor string, limit int) (protocol.L
 
 func (f *httpFake) Delete(_ context.Context, id string) error {
 	f.note("delete " + id)
+	return f.err
+}
+
+func (f *httpFake) PutSnapshot(_ context.Context, id string, asOf protocol.Cursor, data []byte) (protocol.StoredSnapshot, error) {
+	f.note("put snapshot " + id)
+	f.asOf, f.data = asOf, data
+	return f.stored, f.err
+}
+
+func (f *httpFake) Snapshot(_ context.Context, id string) (protocol.StoredSnapshot, error) {
+	f.note("snapshot " + id)
+	return f.stored, f.err
+}
+
+func (f *httpFake) DeleteSnapshot(_ context.Context, id string) error {
+	f.note("delete snapshot " + id)
 	return f.err
 }
 

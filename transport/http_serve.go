@@ -48,6 +48,7 @@ func (h *Handler) routes() *http.ServeMux {
 		"/v1/clients/{id}/frames":   {http.MethodGet: h.readFrames, http.MethodPost: h.publish},
 		"/v1/clients/{id}/ack":      {http.MethodPost: h.ack},
 		"/v1/clients/{id}/messages": {http.MethodPost: h.message},
+		"/v1/clients/{id}/snapshot": {http.MethodPut: h.putSnapshot, http.MethodGet: h.snapshot, http.MethodDelete: h.deleteSnapshot},
 		"/v1/janitor/sweep":         {http.MethodPost: h.sweep},
 		"/healthz":                  {http.MethodGet: h.healthz},
 		"/readyz":                   {http.MethodGet: h.readyz},

@@ -27,6 +27,14 @@ type Registry interface {
 	// List returns up to limit clients with an id greater than cursor, in byte order of their ids.
 	List(ctx context.Context, cursor string, limit int) (protocol.List, error)
 	Delete(ctx context.Context, clientID string) error
+	// PutSnapshot stores data, one compact JSON value as protocol.ParseSnapshotData returns it, as the client's snapshot as of asOf (P-9), in the place
+	// of an earlier one; it creates the client where there is none. The registry owns data from now on. The error is epoch_mismatch where asOf is of
+	// another epoch than the outbox's, conflict where it is below the floor, above the head, or below what is stored. The result needs no Data.
+	PutSnapshot(ctx context.Context, clientID string, asOf protocol.Cursor, data []byte) (protocol.StoredSnapshot, error)
+	// Snapshot returns the stored snapshot; not_found where there is no such client, or no snapshot of it.
+	Snapshot(ctx context.Context, clientID string) (protocol.StoredSnapshot, error)
+	// DeleteSnapshot forgets it; not_found as in Snapshot.
+	DeleteSnapshot(ctx context.Context, clientID string) error
 	Sweep(ctx context.Context) (protocol.Sweep, error)
 	// Ready returns nil when the broker can serve, else the reason: draining, recovering, or a failed store.
 	Ready() error

@@ -82,6 +82,7 @@ func run(args []string, p process) (code int) {
 		kong.DefaultEnvars("RESTANTE"),
 		kong.ValueFormatter(func(v *kong.Value) string { return v.Help }), // without each flag's variable, which is always RESTANTE_ and its name
 		kong.ExplicitGroups([]kong.Group{
+			{Key: "store", Title: "Where outboxes are kept:"},
 			{Key: "outbox", Title: "Limits of one outbox:"},
 			{Key: "connection", Title: "Limits of one client's connections:"},
 			{Key: "broker", Title: "Limits of the whole broker:"},

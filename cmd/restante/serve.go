@@ -19,6 +19,8 @@ const (
 	idleTimeout = 2 * time.Minute
 	// maxHeaderBytes bounds a request's header.
 	maxHeaderBytes = 32 << 10
+	// failTime is what connections get to be told to come back later, after the store has failed: there is nothing else to give them.
+	failTime = 3 * time.Second
 	// answerTime is what answers that are being written get after a drain.
 	answerTime = time.Second
 	// defaultHandshake stands in for --handshake-timeout 0.
@@ -27,13 +29,13 @@ const (
 
 // serveCmd runs the broker until a signal ends it.
 type serveCmd struct {
-	Listen      string     `default:"127.0.0.1:7480" help:"Address to listen on; port 0 takes a free one."`
-	Memory      bool       `help:"Keep outboxes in memory: the only store there is yet."`
-	AllowOrigin []string   `placeholder:"ORIGIN" help:"Further origin that browsers may call from, such as https://app.example; may be repeated."`
-	Insecure    bool       `help:"Let everybody who can reach the broker do everything; needed for an address that is not loopback."`
-	DrainTime   duration   `default:"10s" help:"How long connections get to end in order at SIGTERM or SIGINT."`
-	UntilEOF    bool       `name:"until-stdin-closes" hidden:"" help:"Drain when standard input ends: a parent that holds the other end of a pipe takes the broker along, however it dies."`
-	Limits      limitFlags `embed:""`
+	Listen      string       `default:"127.0.0.1:7480" help:"Address to listen on; port 0 takes a free one."`
+	AllowOrigin []string     `placeholder:"ORIGIN" help:"Further origin that browsers may call from, such as https://app.example; may be repeated."`
+	Insecure    bool         `help:"Let everybody who can reach the broker do everything; needed for an address that is not loopback."`
+	DrainTime   duration     `default:"10s" help:"How long connections get to end in order at SIGTERM or SIGINT."`
+	UntilEOF    bool         `name:"until-stdin-closes" hidden:"" help:"Drain when standard input ends: a parent that holds the other end of a pipe takes the broker along, however it dies."`
+	Storage     storageFlags `embed:""`
+	Limits      limitFlags   `embed:""`
 }
 
 // Help is shown below the flags.
@@ -58,6 +60,9 @@ func (c *serveCmd) Run(p *process, log *slog.Logger) error {
 	}
 	cfg := c.Limits.config()
 	cfg.Insecure, cfg.AllowOrigins, cfg.Logger = c.Insecure, c.AllowOrigin, log
+	if err := c.Storage.into(&cfg); err != nil {
+		return err
+	}
 	if err := cfg.Validate(); err != nil {
 		return usageError{err}
 	}
@@ -77,19 +82,40 @@ func (c *serveCmd) Run(p *process, log *slog.Logger) error {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(ln) }()
+	listening := make(chan error, 1)
+	go func() { listening <- srv.Serve(ln) }()
 	fmt.Fprintln(p.out, baseURL(ln.Addr().(*net.TCPAddr)))
-	log.Info("serving", "address", ln.Addr().String(), "store", "memory", "insecure", c.Insecure)
+	log.Info("serving", append([]any{"address", ln.Addr().String(), "insecure", c.Insecure}, storeAttrs(cfg)...)...)
+	return c.until(b, srv, listening, signals, p.in, log)
+}
+
+// ending is a *broker.Broker as its end needs it.
+type ending interface {
+	Failed() <-chan struct{}
+	Err() error
+	Drain(ctx context.Context) error
+	Close() error
+}
+
+// until waits for the end of the broker, whoever brings it, and ends it in order.
+func (c *serveCmd) until(b ending, srv *http.Server, listening <-chan error, signals <-chan os.Signal, in io.Reader, log *slog.Logger) error {
+	within := time.Duration(c.DrainTime)
 	select {
-	case err = <-failed:
+	case err := <-listening:
 		return errors.Join(err, b.Close())
 	case s := <-signals:
-		log.Info("draining", "signal", s.String(), "within", time.Duration(c.DrainTime))
-	case <-c.orphaned(p.in):
-		log.Info("draining", "reason", "end of standard input", "within", time.Duration(c.DrainTime))
+		log.Info("draining", "signal", s.String(), "within", within)
+	case <-c.orphaned(in):
+		log.Info("draining", "reason", "end of standard input", "within", within)
+	case <-b.Failed():
+		within = min(within, failTime)
+		log.Error("the store has failed: the broker ends", "err", b.Err(), "within", within)
 	}
-	return c.end(b, srv, signals, log)
+	err := end(b, srv, within, signals, log)
+	if cause := b.Err(); cause != nil {
+		return cause // also where it failed while it drained: not every frame got to where it should
+	}
+	return err
 }
 
 // orphaned returns what is closed when in ends; nil, which never is, unless that was asked for.
@@ -105,11 +131,11 @@ func (c *serveCmd) orphaned(in io.Reader) <-chan struct{} {
 	return ended
 }
 
-// end drains, then closes; a second signal ends the process without waiting for either.
-func (c *serveCmd) end(b *broker.Broker, srv *http.Server, signals <-chan os.Signal, log *slog.Logger) error {
+// end drains, then closes; a further signal ends the process without waiting for either.
+func end(b ending, srv *http.Server, within time.Duration, signals <-chan os.Signal, log *slog.Logger) error {
 	done := make(chan error, 1)
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(c.DrainTime))
+		ctx, cancel := context.WithTimeout(context.Background(), within)
 		defer cancel()
 		if err := b.Drain(ctx); err != nil {
 			log.Warn("the drain time was over before every connection had ended", "err", err)

@@ -85,7 +85,7 @@ func TestServeEndsWithItsParent(t *testing.T) {
 	c, done := newCommand(), make(chan int, 1)
 	r, w := io.Pipe()
 	go func() {
-		done <- run([]string{"serve", "--listen", "127.0.0.1:0", "--until-stdin-closes"}, process{in: in, out: w, err: &c.err, signals: c.catch})
+		done <- run([]string{"serve", "--listen", "127.0.0.1:0", "--memory", "--until-stdin-closes"}, process{in: in, out: w, err: &c.err, signals: c.catch})
 		w.Close()
 	}()
 	first, err := bufio.NewReader(r).ReadString('\n')
@@ -130,7 +130,7 @@ func TestServeFailsWhereItCannotListen(t *testing.T) {
 	require.NoError(t, err)
 	defer ln.Close()
 	c := newCommand()
-	require.Equal(t, exitFailed, c.run("", "serve", "--listen", ln.Addr().String()))
+	require.Equal(t, exitFailed, c.run("", "serve", "--listen", ln.Addr().String(), "--memory"))
 	require.Contains(t, c.err.String(), "address already in use")
 	require.Empty(t, c.out.String())
 }
