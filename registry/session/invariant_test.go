@@ -14,7 +14,7 @@ func (w *world) check() {
 	}
 	st := w.s.State(true)
 	got := [...]uint64{st.Floor, st.Head, st.Acked, st.Frames, uint64(st.Bytes), uint64(st.Connections), uint64(st.Places)}
-	want := [...]uint64{w.floor, w.head(), w.acked, w.head() - w.floor, uint64(w.bytes()), uint64(len(w.conns)), uint64(len(w.conns) + len(w.places))}
+	want := [...]uint64{w.floor, w.head(), w.acked, w.head() - w.floor, uint64(w.bytes()) + 64*uint64(len(w.records)), uint64(len(w.conns)), uint64(len(w.conns) + len(w.places))}
 	if got != want || st.Epoch != w.epoch {
 		w.fail("floor, head, acked, frames, bytes, connections, places are %v of %s, want %v of %s", got, st.Epoch, want, w.epoch)
 	}
