@@ -99,7 +99,7 @@ type waiter struct {
 	inFlight
 	ch       chan session.Reply
 	state    protocol.State          // filled before the answer to a stateMail or ackMail
-	stored   protocol.StoredSnapshot // the same for a snapshotMail
+	stored   *protocol.StoredSnapshot // the same for a snapshotMail
 	answered bool                    // belongs to the client's turn
 }
 

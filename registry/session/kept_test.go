@@ -29,7 +29,7 @@ func (w *world) lazily() {
 		if !w.cfg.Kept || k.First != 0 || k.Record != nil || k.Delete {
 			w.fail("a lazy commit of %+v", k)
 		}
-		w.writes = append(w.writes, &write{token: k.Token, lazy: true, is: k.Is})
+		w.writes = append(w.writes, &write{token: k.Token, lazy: true, is: saved(k)})
 		return true
 	})
 }
@@ -198,4 +198,12 @@ func keeping(t *rapid.T, cfg *session.Config) {
 		cfg.SpillAbove = rapid.SampledFrom([]int64{-1, 1, 200, 50_000}).Draw(t, "spill above")
 		cfg.SleepAfter = rapid.SampledFrom([]time.Duration{-1, 10 * time.Second, 10 * time.Minute}).Draw(t, "sleep after")
 	}
+}
+
+// saved is what a commit tells the store, as a copy.
+func saved(k session.Commit) (is session.Saved) {
+	if k.Is != nil {
+		is = *k.Is
+	}
+	return is
 }

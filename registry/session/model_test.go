@@ -310,7 +310,7 @@ func (w *world) expectCommit(deletes bool) *write {
 	if k.Delete != deletes {
 		w.fail("commit #%d deletes: %v", k.Token, k.Delete)
 	}
-	x := &write{token: k.Token, deletes: deletes, is: k.Is}
+	x := &write{token: k.Token, deletes: deletes, is: saved(k)}
 	w.writes = append(w.writes, x)
 	return x
 }
