@@ -18,6 +18,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/restante/restante/protocol"
 )
@@ -69,6 +70,8 @@ func TestSyncIsValidated(t *testing.T) {
 // TestP26_AStoreThatFailsEndsTheBroker breaks the disk under a broker at work: everybody who waits or comes later is told why, readers are
 // sent away with 4002, and the next broker on that disk has all that was confirmed.
 func TestP26_AStoreThatFailsEndsTheBroker(t *testing.T) {
+	require.NoError(t, goleak.Find(left...), "what is left so far is known")
+	defer func() { left = append(left, goleak.IgnoreCurrent()) }()
 	var broken atomic.Bool
 	mem := vfs.NewMem()
 	fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
@@ -81,7 +84,6 @@ func TestP26_AStoreThatFailsEndsTheBroker(t *testing.T) {
 	require.NoError(t, err)
 	ctx := context.Background()
 	srv := httptest.NewServer(b.Handler())
-	defer srv.Close()
 	status := func(path string) int {
 		resp, err := srv.Client().Get(srv.URL + path)
 		require.NoError(t, err)
@@ -101,6 +103,12 @@ func TestP26_AStoreThatFailsEndsTheBroker(t *testing.T) {
 	}{conn, conn}
 	if early != nil {
 		socket.Reader = early
+	}
+
+	for seen := false; !seen; {
+		data, err := wsutil.ReadServerText(socket)
+		require.NoError(t, err)
+		seen = strings.Contains(string(data), `"n":1`)
 	}
 
 	broken.Store(true)
@@ -131,7 +139,7 @@ func TestP26_AStoreThatFailsEndsTheBroker(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, status("/readyz"))
 	require.Equal(t, http.StatusOK, status("/healthz"))
 
-	var goaway, seen bool
+	goaway := false
 	for {
 		data, err := wsutil.ReadServerText(socket)
 		if err != nil {
@@ -141,12 +149,12 @@ func TestP26_AStoreThatFailsEndsTheBroker(t *testing.T) {
 			break
 		}
 		goaway = goaway || strings.Contains(string(data), `"goaway"`)
-		seen = seen || strings.Contains(string(data), `"n":1`)
 		require.NotContains(t, string(data), `"y"`, "what was not confirmed is shown to nobody")
 	}
 	require.True(t, goaway, "readers are told to come back")
-	require.True(t, seen)
 	require.Error(t, b.Close())
+	srv.Close()
+	_ = conn.Close()
 
 	broken.Store(false)
 	b = open(t, Config{DataDir: "data", fs: mem})
@@ -156,4 +164,5 @@ func TestP26_AStoreThatFailsEndsTheBroker(t *testing.T) {
 	require.GreaterOrEqual(t, st.Head, uint64(1))
 	_, err = b.Publish(ctx, "c", []byte(`{"type":"z"}`))
 	require.NoError(t, err)
+	require.NoError(t, b.Close())
 }
