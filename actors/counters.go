@@ -8,6 +8,8 @@ type Counters struct {
 	// Gauges.
 	Clients, Connections, Places             atomic.Int64
 	OutboxFrames, OutboxBytes, InFlightBytes atomic.Int64
+	// Those of Clients that are in memory, and, where a store keeps clients, the bytes of confirmed frames' bodies that are.
+	Awake, HotBytes atomic.Int64
 
 	// Clients' lives.
 	ClientsCreated, ClientsReaped, ClientsDeleted, ClientsRestarted atomic.Int64
@@ -27,6 +29,9 @@ type Counters struct {
 	// Refused counts refusals by error code, Closed ended connections by the close code sent (0: none could be).
 	Refused CodeCounter
 	Closed  CodeCounter
+
+	// Where a store keeps clients: how often one was loaded and let go of, frames whose bodies left memory, and that came back.
+	Wakes, Sleeps, Spilled, Fetched atomic.Int64
 
 	Sweeps, Panics atomic.Int64
 }

@@ -33,6 +33,7 @@ type mailboxState uint8
 const (
 	mailboxIdle mailboxState = iota
 	mailboxRunning
+	mailboxHeld
 	mailboxClosed
 )
 
@@ -83,7 +84,7 @@ func (m *Mailbox) Do(o Owner, msg any) bool {
 	}
 }
 
-// offer returns the state that it found: idle, and the caller has won the turn and starts it with msg; running, and msg
+// offer returns the state that it found: idle, and the caller has won the turn and starts it with msg; running or held, and msg
 // is queued; closed, and msg is not taken.
 func (m *Mailbox) offer(msg any) mailboxState {
 	m.mu.Lock()
@@ -92,13 +93,28 @@ func (m *Mailbox) offer(msg any) mailboxState {
 	switch found {
 	case mailboxIdle:
 		m.state = mailboxRunning
-	case mailboxRunning:
+	case mailboxRunning, mailboxHeld:
 		if m.queue == nil {
 			m.queue = rings.Get().(*ring)
 		}
 		m.queue.push(msg)
 	}
 	return found
+}
+
+// Hold keeps messages back until Release: the owner is not ready for them. It is called before anybody else knows m.
+func (m *Mailbox) Hold() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.state = mailboxHeld
+}
+
+// Release ends a Hold, once: o, on a new goroutine, is given first and then what has come meanwhile, in order.
+func (m *Mailbox) Release(o Owner, first any) {
+	m.mu.Lock()
+	m.state = mailboxRunning
+	m.mu.Unlock()
+	go m.turn(o, first, turnBudget)
 }
 
 // turn handles msg and what follows it, until nothing waits, m is closed, or the budget is used up.

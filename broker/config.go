@@ -41,7 +41,7 @@ type Config struct {
 	MaxFrameBytes   int
 	MaxMessageBytes int
 
-	// MaxClients (1,000,000), MaxTotalBytes (1 GiB, all outboxes with overhead) and MaxInFlightBytes (64 MiB of bodies that publishers
+	// MaxClients (1,000,000), MaxTotalBytes (all outboxes with overhead: 1 GiB in memory, 16 GiB with a DataDir) and MaxInFlightBytes (64 MiB of bodies that publishers
 	// wait for) answer overloaded when they are reached (P-29).
 	MaxClients       int
 	MaxTotalBytes    int64

@@ -11,6 +11,9 @@ import (
 	"github.com/restante/restante/registry"
 	"github.com/restante/restante/registry/outbox"
 	"github.com/restante/restante/registry/session"
+	"github.com/restante/restante/registry/store"
+	"github.com/restante/restante/registry/store/memory"
+	"github.com/restante/restante/registry/store/pebble"
 	"github.com/restante/restante/transport"
 )
 
@@ -21,6 +24,8 @@ const (
 	drainTime = 10 * time.Second
 	// drainMargin is left of a drain's time for the close handshakes after the last goaway.
 	drainMargin = 500 * time.Millisecond
+	// failTime is how long connections get to read what there is for them after the store has failed.
+	failTime = time.Second
 	// snapshotTimeout bounds a provider (P-9), ackInterval is announced in hello (P-12).
 	snapshotTimeout = 5 * time.Second
 	ackInterval     = 5 * time.Second
@@ -45,7 +50,14 @@ func (c Config) withDefaults() Config {
 	c.MaxFrameBytes = or(c.MaxFrameBytes, protocol.DefaultMaxFrameBytes)
 	c.MaxMessageBytes = or(c.MaxMessageBytes, protocol.DefaultMaxMessageBytes)
 	c.MaxClients = or(c.MaxClients, 1_000_000)
-	c.MaxTotalBytes = or(c.MaxTotalBytes, 1<<30)
+	if c.DataDir == "" {
+		c.MaxTotalBytes = or(c.MaxTotalBytes, 1<<30)
+	}
+	c.MaxTotalBytes = or(c.MaxTotalBytes, 16<<30)
+	c.Sync = or(c.Sync, pebble.SyncAlways.String())
+	c.SleepAfter = or(c.SleepAfter, 10*time.Minute)
+	c.SpillAbove = or(c.SpillAbove, 64<<10)
+	c.MemoryLimit = or(c.MemoryLimit, 256<<20)
 	c.MaxInFlightBytes = or(c.MaxInFlightBytes, 64<<20)
 	c.RecordTTL = or(c.RecordTTL, 24*time.Hour)
 	c.MaxRecords = or(c.MaxRecords, 10_000)
@@ -81,6 +93,9 @@ func (c Config) Validate() error {
 	case c.MaxFrames > 0 && c.RetainAcked > c.MaxFrames:
 		return fmt.Errorf("RetainAcked is %d, more than MaxFrames (%d) lets an outbox hold", c.RetainAcked, c.MaxFrames)
 	}
+	if _, err := c.sync(); err != nil {
+		return err
+	}
 	for _, o := range c.AllowOrigins {
 		if err := CheckOrigin(o); err != nil {
 			return err
@@ -97,6 +112,27 @@ func (c Config) Validate() error {
 	return nil
 }
 
+// sync reads Config.Sync.
+func (c Config) sync() (pebble.Sync, error) {
+	s, err := pebble.ParseSync(or(c.Sync, pebble.SyncAlways.String()))
+	if err != nil {
+		return s, fmt.Errorf("Sync: %w", err)
+	}
+	return s, nil
+}
+
+// openStore opens the store that c asks for.
+func (c Config) openStore() (store.Store, error) {
+	if c.DataDir == "" {
+		return memory.Store{}, nil
+	}
+	sync, err := c.sync()
+	if err != nil {
+		return nil, err
+	}
+	return pebble.Open(pebble.Options{Dir: c.DataDir, Sync: sync, Logger: c.Logger})
+}
+
 // CheckOrigin says in a sentence why s cannot stand in Config.AllowOrigins; nil if it can (P-31).
 func CheckOrigin(s string) error {
 	if err := transport.CheckOrigin(s); err != nil {
@@ -108,7 +144,7 @@ func CheckOrigin(s string) error {
 // tick is the keepalive wheel's granularity: a second, or less where a duration is set so short that a second would matter.
 func (c Config) tick() time.Duration {
 	tick := time.Second
-	for _, d := range []time.Duration{c.PingInterval, c.PongTimeout, c.MessageTimeout, c.WriteTimeout, c.ResumeWindow} {
+	for _, d := range []time.Duration{c.PingInterval, c.PongTimeout, c.MessageTimeout, c.WriteTimeout, c.ResumeWindow, c.SleepAfter} {
 		if d > 0 {
 			tick = min(tick, max(d/20, 5*time.Millisecond))
 		}
@@ -123,8 +159,10 @@ func (c Config) registry() registry.Config {
 			RetainAcked: uint64(c.RetainAcked), ResumeWindow: c.ResumeWindow, MaxConnections: c.MaxConnections,
 			RecordTTL: c.RecordTTL, MaxRecords: c.MaxRecords, ClientTTL: c.ClientTTL, SnapshotTimeout: snapshotTimeout,
 			AckInterval: ackInterval, MaxFrameBytes: c.MaxFrameBytes, MaxMessageBytes: c.MaxMessageBytes,
+			SpillAbove: c.SpillAbove, SleepAfter: c.SleepAfter,
 		},
-		MaxClients: int64(c.MaxClients), MaxTotalBytes: c.MaxTotalBytes, MaxInFlightBytes: c.MaxInFlightBytes, Snapshot: c.Snapshot,
+		MemoryLimit: c.MemoryLimit,
+		MaxClients:  int64(c.MaxClients), MaxTotalBytes: c.MaxTotalBytes, MaxInFlightBytes: c.MaxInFlightBytes, Snapshot: c.Snapshot,
 	}
 }
 

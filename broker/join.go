@@ -35,6 +35,9 @@ func (j joined) Ack(ctx context.Context, clientID string, a transport.Ack) (prot
 
 // Ready says why the broker cannot serve; nil when it can.
 func (j joined) Ready() error {
+	if err := j.Err(); err != nil {
+		return err
+	}
 	if j.Draining() {
 		return protocol.Errorf(protocol.CodeDraining, "the broker is draining")
 	}

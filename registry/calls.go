@@ -8,6 +8,7 @@ import (
 
 	"github.com/restante/restante/protocol"
 	"github.com/restante/restante/registry/session"
+	"github.com/restante/restante/registry/store"
 )
 
 // Read is one GET …/frames: Limit is 1 to protocol.MaxPageFrames, Wait 0 for none.
@@ -84,11 +85,39 @@ func (r *Registry) Message(ctx context.Context, clientID string, m protocol.Mess
 	return nil, session.UnknownType(m.Type)
 }
 
-// List returns up to limit clients whose ids come after cursor, in byte order; its Cursor is "" on the last page.
+// List returns up to limit clients whose ids come after cursor, in byte order; its Cursor is "" on the last page. It wakes nobody.
 func (r *Registry) List(ctx context.Context, cursor string, limit int) (protocol.List, error) {
-	ids, more := r.idsAfter(cursor, limit)
-	list := protocol.List{Clients: make([]protocol.State, 0, len(ids))}
+	ids := r.idsAfter(cursor, limit+1)
+	asleep := map[string]*store.State{}
+	if r.disk != nil {
+		err := r.disk.Scan(cursor, func(id string, st store.State) bool {
+			if _, awake := slices.BinarySearch(ids, id); !awake {
+				asleep[id] = &st
+			}
+			return len(asleep) <= limit
+		})
+		if err != nil {
+			return protocol.List{}, err
+		}
+		ids = slices.Sorted(func(yield func(string) bool) {
+			for _, id := range ids {
+				yield(id)
+			}
+			for id := range asleep {
+				yield(id)
+			}
+		})
+	}
+	list := protocol.List{Clients: make([]protocol.State, 0, min(limit, len(ids)))}
+	if len(ids) > limit {
+		ids = ids[:limit]
+		list.Cursor = ids[limit-1]
+	}
 	for _, id := range ids {
+		if st := asleep[id]; st != nil {
+			list.Clients = append(list.Clients, r.sleeperState(id, st))
+			continue
+		}
 		w := newWaiter()
 		st, err := r.stateOf(ctx, id, w, &stateMail{to: w})
 		if err == nil {
@@ -97,14 +126,11 @@ func (r *Registry) List(ctx context.Context, cursor string, limit int) (protocol
 			return protocol.List{}, err
 		}
 	}
-	if more {
-		list.Cursor = ids[len(ids)-1]
-	}
 	return list, nil
 }
 
-// idsAfter finds the limit smallest ids after cursor, whatever the number of clients, in memory for limit of them.
-func (r *Registry) idsAfter(cursor string, limit int) (ids []string, more bool) {
+// idsAfter finds the most smallest ids in memory after cursor, in order, whatever the number of clients, in memory for most of them.
+func (r *Registry) idsAfter(cursor string, most int) []string {
 	var largest idHeap
 	for i := range r.shards {
 		sh := &r.shards[i]
@@ -113,7 +139,7 @@ func (r *Registry) idsAfter(cursor string, limit int) (ids []string, more bool) 
 			if id <= cursor {
 				continue
 			}
-			if len(largest) <= limit {
+			if len(largest) < most {
 				heap.Push(&largest, id)
 			} else if id < largest[0] {
 				largest[0] = id
@@ -123,10 +149,7 @@ func (r *Registry) idsAfter(cursor string, limit int) (ids []string, more bool) 
 		sh.mu.Unlock()
 	}
 	slices.Sort(largest)
-	if len(largest) > limit {
-		return largest[:limit], true
-	}
-	return largest, false
+	return largest
 }
 
 // idHeap has the greatest id on top.

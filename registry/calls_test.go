@@ -258,7 +258,7 @@ func TestP23_DrainOffersWhatThereIsThenCloses(t *testing.T) {
 			require.NoError(t, err)
 		}
 		synctest.Wait()
-		r.Drain(8 * time.Second)
+		r.Drain(8*time.Second, nil)
 		synctest.Wait()
 		require.Equal(t, protocol.CloseDraining, <-quick.closed)
 		texts := quick.texts()

@@ -1,9 +1,7 @@
 package registry
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -13,20 +11,26 @@ import (
 	"github.com/restante/restante/registry/store"
 )
 
-// client is the client actor. Its turn is the only one that touches session, peers and timer: it is its outbox's only
+// client is the client actor. Its turn is the only one that touches session, more and timer: it is its outbox's only
 // writer. It is an actor of our own kind (actors.Mailbox), so that an idle one costs a few hundred bytes.
+//
+// Where a store keeps clients, an actor begins with its mailbox held, and handles its mail once the store has said what it knows
+// (wake.go); until somebody makes the client, its session is not alive.
 type client struct {
 	actors.Mailbox
 	reg     *Registry
 	id      string
 	session session.Session
-	peers   *peers        // nil while nothing is attached
+	more    *more         // nil for an idle client that lives in memory only
 	timer   time.Duration // the earliest deadline registered with the keepalive actor; 0 for none
 }
 
-// peers are the connections that the session knows, by generation; at most the limit of P-15.
-type peers struct {
-	slots []slot
+// more is what an idle client in memory lacks.
+type more struct {
+	peers []slot      // the connections that the session knows; at most the limit of P-15
+	was   store.State // what the store has been told; zero for nothing
+	gets  []get       // who waits for the stored snapshot
+	got   uint64      // the last token of a get
 }
 
 type slot struct {
@@ -64,18 +68,25 @@ func (c *client) do(m any) bool { return c.Do(c, m) }
 
 // Receive handles one message: input to the session, effects out (actors.Owner).
 func (c *client) Receive(m any) {
+	if !c.session.Alive() && !c.enter(m) {
+		return
+	}
 	t := turns.Get().(*turn)
-	before, frames, places := c.session.Held(), c.session.Frames(), c.session.Places()
+	before := c.size()
 	done := false
 	defer func() {
 		if !done {
 			c.abandon(&t.fx)
+			c.account(before)
 		}
-		c.account(before, frames, places)
 	}()
 	c.input(c.reg.sys.Now(), m, &t.fx)
 	c.obey(t)
 	done = true
+	c.account(before)
+	if t.fx.Sleep {
+		c.rest()
+	}
 	t.reset()
 	turns.Put(t)
 }
@@ -130,8 +141,10 @@ func (c *client) input(now time.Duration, m any, fx *session.Effects) {
 	case *stateMail:
 		m.to.state = c.state(m.one)
 		m.to.answer(c, session.Reply{})
+	case *snapshotMail:
+		c.snapshot(now, m, fx)
 	case *giveUpMail:
-		s.GiveUp(m.to, fx)
+		s.GiveUp(now, m.to, fx)
 	case touchMail:
 		s.Touch(now)
 	case tickMail:
@@ -147,11 +160,17 @@ func (c *client) input(now time.Duration, m any, fx *session.Effects) {
 	case *settleMail:
 		m.done.Done()
 	case drainMail:
-		s.Drain(now, m.d.by, m.d.retryMS(), fx)
+		s.Drain(now, m.d.by, m.d.retryMS(), m.d.why, fx)
 	case *confirmedMail:
 		s.Confirmed(now, m.token, m.err, errors.Is(m.err, store.ErrUnknown), fx)
 	case *answeredMail:
-		s.Answered(now, m.token, m.asOf, m.data, m.err, fx)
+		c.answered(now, m, fx)
+	case *bodiesMail:
+		s.Bodies(now, m.token, m.bodies, m.err, fx)
+	case flushMail:
+		s.Flush(now, fx)
+	case squeezeMail:
+		s.Squeeze(now, fx)
 	default:
 		c.foreign(now, m, fx)
 	}
@@ -160,162 +179,35 @@ func (c *client) input(now time.Duration, m any, fx *session.Effects) {
 // Failed follows a panic in Receive (actors.Owner): the outbox stays as confirmed, the connections are closed with 4003,
 // and whoever waited for the failed message is answered.
 func (c *client) Failed(m, _ any) {
-	t := new(turn) // not of the pool: the failed one may be half used
-	before, frames, places := c.session.Held(), c.session.Frames(), c.session.Places()
-	c.session.Recover(c.reg.sys.Now(), &t.fx)
-	c.obey(t)
-	c.account(before, frames, places)
-	answerFailed(c, m)
-}
-
-// answerFailed answers the mail that the actor failed on, unless that has been done.
-func answerFailed(c *client, m any) {
-	failed := session.Reply{Err: protocol.Errorf(protocol.CodeInternal, "the client's actor failed on this call")}
-	switch m := m.(type) {
-	case *publishMail:
-		if to, ok := m.in.To.(sender); ok {
-			to.release(c.reg)
-			to.answer(c, failed)
-		}
-	case *readMail:
-		m.in.To.(*waiter).answer(c, failed)
-	case *ackMail:
-		m.to.answer(c, failed)
-	case *stateMail:
-		m.to.answer(c, failed)
-	case *deleteMail:
-		m.to.answer(c, failed)
-	case *attachMail:
-		m.peer.Refused(protocol.Piece{Body: protocol.EncodeError(failed.Err)}, protocol.CloseClientRestarted)
-	case *judgeMail:
-		if !m.judged {
-			m.round.judged(true, 0)
-		}
+	e := protocol.Errorf(protocol.CodeInternal, "the client's actor failed on this call")
+	if c.session.Alive() {
+		t := new(turn) // not of the pool: the failed one may be half used
+		before := c.size()
+		c.session.Recover(c.reg.sys.Now(), &t.fx)
+		c.obey(t)
+		c.account(before)
+	} else if _, loading := m.(*loadedMail); loading {
+		c.unloaded(e) // the client is whole in the store: the next who calls loads it again
 	}
+	c.refuse(m, e, protocol.CloseClientRestarted)
 }
 
 // attach gives the connection its Link before the session decides, so that the Link is there when the first batch is.
 func (c *client) attach(now time.Duration, m *attachMail, fx *session.Effects) {
-	if c.peers == nil {
-		c.peers = &peers{}
+	if c.more == nil {
+		c.more = &more{}
 	}
-	c.peers.slots = append(c.peers.slots, slot{m.in.Gen, m.peer})
+	c.more.peers = append(c.more.peers, slot{m.in.Gen, m.peer})
 	m.in.ClientID = c.id
 	m.peer.Attached(&Link{c, m.in.Gen})
 	c.session.Attach(now, m.in, fx)
 }
 
-// obey carries out what the session asks for, in the order of architecture's seam.
-func (c *client) obey(t *turn) {
-	fx := &t.fx
-	for i := 0; i < len(fx.Commits); i++ { // a commit that is confirmed at once may bring about more
-		c.commit(fx.Commits[i], t)
-	}
-	for _, a := range fx.Asks {
-		c.ask(a)
-	}
-	fx.Asks = fx.Asks[:0] // asked: see abandon
-	for _, w := range fx.Writes {
-		if p := c.peer(w.Gen); p != nil {
-			p.Write(w.Batch)
-		}
-	}
-	for _, p := range fx.Pauses {
-		if peer := c.peer(p.Gen); peer != nil {
-			peer.Pause(p.Stop)
-		}
-	}
-	for _, f := range fx.Forwards {
-		c.forward(f)
-	}
-	for _, to := range fx.Settled {
-		to.(sender).release(c.reg)
-	}
-	for _, r := range fx.Replies {
-		if to, ok := r.To.(sender); ok {
-			to.release(c.reg)
-			to.answer(c, r)
-		}
-	}
-	for _, x := range fx.Closes {
-		if p := c.peer(x.Gen); p != nil {
-			p.Close(x.Code)
-			c.dropPeer(x.Gen)
-		}
-	}
-	for i := range fx.Events {
-		c.reg.count(&fx.Events[i])
-	}
-	fx.Events = fx.Events[:0]
-	if fx.Next > 0 && (c.timer == 0 || fx.Next < c.timer) {
-		c.timer = fx.Next
-		c.reg.sys.At(c, fx.Next)
-	}
-	if fx.Retire {
-		c.end()
-	}
-}
-
-// end closes this life, or begins the next where mail has come meanwhile.
-func (c *client) end() {
-	t := new(turn)
-	next := c.session.Ended(&t.fx)
-	c.obey(t)
-	if !next {
-		if rest, done := c.reg.retire(c); done {
-			c.session = session.Session{} // nothing of this life counts any more
-			c.reg.sys.Closed(Address, c.id)
-			for _, m := range rest {
-				c.tooLate(m)
-			}
-			return
-		}
-	}
-	t.reset()
-	c.session.Reborn(c.reg.sys.Now(), &t.fx)
-	c.reg.counters.ClientsCreated.Add(1)
-	c.obey(t)
-}
-
-// commit gives one update to the store.
-func (c *client) commit(k session.Commit, t *turn) {
-	u := &t.update
-	*u = store.Update{Token: k.Token, First: k.First, Delete: k.Delete}
-	if k.First > 0 {
-		t.bodies = c.session.Appended(t.bodies[:0], k.First, k.Last)
-		u.Bodies = t.bodies
-	}
-	if k.Record != nil {
-		u.Record = &store.Record{Key: *k.Record, Sum: k.Sum}
-	}
-	if now, err := c.reg.store.Commit(c, u); now {
-		c.session.Confirmed(c.reg.sys.Now(), k.Token, err, errors.Is(err, store.ErrUnknown), &t.fx)
-	}
-}
-
-// ask calls the snapshot provider on a goroutine of its own.
-func (c *client) ask(a session.Ask) {
-	c.reg.sys.Go(func() {
-		ctx, cancel := context.WithTimeout(c.reg.base, c.reg.cfg.Session.SnapshotTimeout)
-		defer cancel()
-		m := &answeredMail{token: a.Token}
-		defer func() {
-			if p := recover(); p != nil {
-				m.err = fmt.Errorf("it panicked: %v", p)
-				c.reg.counters.Panics.Add(1)
-				c.reg.sys.Logger().Error("snapshot provider panicked", "client_id", c.id, "panic", p)
-			}
-			c.tell(m)
-		}()
-		m.asOf, m.data, m.err = c.reg.cfg.Snapshot(ctx, c.id, a.Floor, a.Head)
-	})
-}
-
 func (c *client) peer(gen uint64) Peer {
-	if c.peers != nil {
-		for i := range c.peers.slots {
-			if c.peers.slots[i].gen == gen {
-				return c.peers.slots[i].peer
+	if c.more != nil {
+		for i := range c.more.peers {
+			if c.more.peers[i].gen == gen {
+				return c.more.peers[i].peer
 			}
 		}
 	}
@@ -323,20 +215,23 @@ func (c *client) peer(gen uint64) Peer {
 }
 
 func (c *client) dropPeer(gen uint64) {
-	if c.peers == nil {
+	if c.more == nil {
 		return
 	}
-	for i := range c.peers.slots {
-		if c.peers.slots[i].gen == gen {
-			last := len(c.peers.slots) - 1
-			c.peers.slots[i] = c.peers.slots[last]
-			c.peers.slots[last] = slot{}
-			c.peers.slots = c.peers.slots[:last]
+	peers := c.more.peers
+	for i := range peers {
+		if peers[i].gen == gen {
+			last := len(peers) - 1
+			peers[i], peers[last] = peers[last], slot{}
+			c.more.peers = peers[:last]
 			break
 		}
 	}
-	if len(c.peers.slots) == 0 {
-		c.peers = nil
+	if len(c.more.peers) == 0 {
+		c.more.peers = nil
+		if c.reg.disk == nil {
+			c.more = nil
+		}
 	}
 }
 
@@ -344,7 +239,7 @@ func (c *client) dropPeer(gen uint64) {
 func (c *client) state(one bool) protocol.State {
 	st := c.session.State(one)
 	st.ClientID = c.id
-	st.LastSeen = c.reg.started.Add(c.session.LastActive()).UTC().Format(time.RFC3339Nano)
+	st.LastSeen = c.reg.lastSeen(c.session.LastActive())
 	return st
 }
 
@@ -354,11 +249,15 @@ func (c *client) ClientID() string { return c.id }
 // Confirmed brings the store's late word on a commit.
 func (c *client) Confirmed(token uint64, err error) { c.tell(&confirmedMail{token, err}) }
 
-// Loaded brings the client as the store has it.
-func (c *client) Loaded(*store.Client, error) {}
+// Loaded brings the client as the store has it, and lets its mail in.
+func (c *client) Loaded(st *store.Client, err error) { c.Release(c, &loadedMail{st, err}) }
 
 // Bodies brings frames that were not in memory.
-func (c *client) Bodies(uint64, []protocol.Body, error) {}
+func (c *client) Bodies(token uint64, bodies []protocol.Body, err error) {
+	c.tell(&bodiesMail{token, bodies, err})
+}
 
 // SnapshotData brings the stored snapshot.
-func (c *client) SnapshotData(uint64, []byte, error) {}
+func (c *client) SnapshotData(token, asOf uint64, data []byte, err error) {
+	c.tell(&answeredMail{token, asOf, data, err})
+}

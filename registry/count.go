@@ -2,6 +2,7 @@ package registry
 
 import (
 	"math/rand/v2"
+	"time"
 
 	"github.com/restante/restante/actors"
 	"github.com/restante/restante/protocol"
@@ -11,17 +12,46 @@ import (
 // retryMS draws one client's delay in milliseconds (P-23).
 func (d *draining) retryMS() int64 { return rand.Int64N(d.over.Milliseconds() + 1) }
 
+// retryMS is the delay of one that is sent away, also where the broker only begins to drain.
+func (r *Registry) retryMS() int64 {
+	if d := r.draining.Load(); d != nil {
+		return d.retryMS()
+	}
+	return rand.Int64N(time.Second.Milliseconds())
+}
+
+// size is what a client adds to the gauges.
+type size struct {
+	held, hot int64
+	frames    uint64
+	places    int
+}
+
+func (c *client) size() size {
+	s := &c.session
+	n := size{held: s.Held(), frames: s.Frames(), places: s.Places()}
+	if c.reg.disk != nil {
+		n.hot = s.Hot()
+	}
+	return n
+}
+
 // account moves the gauges by what one input has changed.
-func (c *client) account(held int64, frames uint64, places int) {
-	n := c.reg.counters
-	if d := c.session.Held() - held; d != 0 {
+func (c *client) account(was size) {
+	n, is := c.reg.counters, c.size()
+	if d := is.held - was.held; d != 0 {
 		n.OutboxBytes.Add(d)
 	}
-	if d := int64(c.session.Frames()) - int64(frames); d != 0 {
+	if d := int64(is.frames) - int64(was.frames); d != 0 {
 		n.OutboxFrames.Add(d)
 	}
-	if d := c.session.Places() - places; d != 0 {
+	if d := is.places - was.places; d != 0 {
 		n.Places.Add(int64(d))
+	}
+	if d := is.hot - was.hot; d != 0 {
+		if all := n.HotBytes.Add(d); d > 0 && c.reg.cfg.MemoryLimit > 0 && all > c.reg.cfg.MemoryLimit {
+			c.reg.squeeze()
+		}
 	}
 }
 
@@ -69,6 +99,10 @@ func (r *Registry) count(e *session.Event) {
 		n.ClientsDeleted.Add(by)
 	case session.EventRestarted:
 		n.ClientsRestarted.Add(by)
+	case session.EventSpilled:
+		n.Spilled.Add(by)
+	case session.EventFetched:
+		n.Fetched.Add(by)
 	}
 }
 

@@ -6,11 +6,22 @@ import (
 	"github.com/restante/restante/registry/session"
 )
 
-// beginsALife reports whether m makes a client where there is none (P-29): a publish or send, an attach, a read. A late word of a
+// beginsALife reports whether m makes a client where there is none (P-29): a publish or send, an attach, a read, a PUT. A late word of a
 // connection, a look, an ack, a deletion does not.
 func beginsALife(m any) bool {
-	switch m.(type) {
+	switch m := m.(type) {
 	case *publishMail, *attachMail, *readMail:
+		return true
+	case *snapshotMail:
+		return m.do == putSnapshot
+	}
+	return false
+}
+
+// trifle reports whether m may come to nothing: it is no reason for a client to stay awake, or to wake.
+func trifle(m any) bool {
+	switch m.(type) {
+	case tickMail, goneMail, writtenMail, pingMail, *messageMail, *outcomeMail, *giveUpMail, *settleMail, drainMail, flushMail, squeezeMail:
 		return true
 	}
 	return false
@@ -19,21 +30,48 @@ func beginsALife(m any) bool {
 // tooLate deals with mail that reached the actor after its life had ended, and that begins no next one: who asks is told that
 // there is no such client, and a late word of a connection that is gone is dropped and counted (P-15).
 func (c *client) tooLate(m any) {
-	none := session.Reply{Err: protocol.Errorf(protocol.CodeNotFound, "there is no client %q", c.id)}
-	switch m := m.(type) {
-	case *ackMail:
-		m.to.answer(c, none)
-	case *stateMail:
-		m.to.answer(c, none)
-	case *deleteMail:
-		m.to.answer(c, none)
-	case *judgeMail:
-		m.round.end()
-	case *settleMail:
-		m.done.Done()
+	switch m.(type) {
 	case *messageMail, *outcomeMail:
 		c.reg.counters.Dropped[actors.DropStale].Add(1)
 	case actors.Request:
 		c.reg.counters.Dropped[actors.DropLetter].Add(1)
+	default:
+		c.refuse(m, notFound(c.id), protocol.CloseClientDeleted)
+	}
+}
+
+// refuse answers whoever waits for an answer to m with e, unless that has been done; an attach is closed with code.
+func (c *client) refuse(m any, e *protocol.Error, code protocol.CloseCode) {
+	failed := session.Reply{Err: e}
+	switch m := m.(type) {
+	case *publishMail:
+		if to, ok := m.in.To.(sender); ok {
+			to.release(c.reg)
+			to.answer(c, failed)
+		}
+	case *readMail:
+		m.in.To.(*waiter).answer(c, failed)
+	case *ackMail:
+		m.to.answer(c, failed)
+	case *stateMail:
+		m.to.answer(c, failed)
+	case *snapshotMail:
+		m.to.release(c.reg)
+		m.to.answer(c, failed)
+	case *deleteMail:
+		m.to.answer(c, failed)
+	case *attachMail:
+		first := protocol.EncodeError(e)
+		if code == protocol.CloseDraining {
+			first = protocol.EncodeGoaway(c.reg.retryMS())
+		}
+		m.peer.Refused(protocol.Piece{Body: first}, code)
+	case *judgeMail:
+		if !m.judged {
+			m.judged = true
+			m.round.end()
+		}
+	case *settleMail:
+		m.done.Done()
 	}
 }

@@ -63,8 +63,8 @@ func (r *Registry) Attach(clientID string, a Attach, p Peer) {
 		Local: a.Transport == InProcess, PingMS: a.PingInterval.Milliseconds(), PongMS: a.PongTimeout.Milliseconds(),
 	}}
 	if _, err := r.tell(clientID, (*client).tell, m); err != nil {
-		if d := r.draining.Load(); d != nil {
-			p.Refused(protocol.Piece{Body: protocol.EncodeGoaway(d.retryMS())}, protocol.CloseDraining)
+		if r.draining.Load() != nil {
+			p.Refused(protocol.Piece{Body: protocol.EncodeGoaway(r.retryMS())}, protocol.CloseDraining)
 			return
 		}
 		p.Refused(protocol.Piece{Body: protocol.EncodeError(err)}, err.Code.Info().Close)

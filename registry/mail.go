@@ -41,6 +41,12 @@ type (
 		to  *waiter
 		one bool
 	}
+	snapshotMail struct {
+		to   *waiter
+		do   snapshotCall
+		asOf protocol.Cursor
+		data []byte
+	}
 	deleteMail struct{ to *waiter }
 	touchMail  struct{}
 	// giveUpMail: the waiter's time is over.
@@ -51,8 +57,16 @@ type (
 		judged bool // belongs to the turn
 	}
 	// settleMail has been handled when done says so.
-	settleMail    struct{ done *sync.WaitGroup }
-	drainMail     struct{ d *draining }
+	settleMail struct{ done *sync.WaitGroup }
+	drainMail  struct{ d *draining }
+	// flushMail: the process is about to end. squeezeMail: memory is short.
+	flushMail   struct{}
+	squeezeMail struct{}
+	bodiesMail  struct {
+		token  uint64
+		bodies []protocol.Body
+		err    error
+	}
 	confirmedMail struct {
 		token uint64
 		err   error
@@ -84,8 +98,9 @@ func (n *inFlight) release(r *Registry) {
 type waiter struct {
 	inFlight
 	ch       chan session.Reply
-	state    protocol.State // filled before the answer to a stateMail or ackMail
-	answered bool           // belongs to the client's turn
+	state    protocol.State          // filled before the answer to a stateMail or ackMail
+	stored   protocol.StoredSnapshot // the same for a snapshotMail
+	answered bool                    // belongs to the client's turn
 }
 
 func newWaiter() *waiter { return &waiter{ch: make(chan session.Reply, 1)} }

@@ -101,8 +101,8 @@ func (r *Registry) admit(bodies []protocol.Body, n *inFlight) *protocol.Error {
 	for _, b := range bodies {
 		size += int64(len(b)) + protocol.FrameOverhead
 	}
-	if r.draining.Load() != nil {
-		return drainingError()
+	if d := r.draining.Load(); d != nil {
+		return d.refusal()
 	}
 	flying := r.counters.InFlightBytes.Add(size)
 	*n = inFlight(size)

@@ -25,6 +25,8 @@ type Config struct {
 	// MaxClients, MaxTotalBytes and MaxInFlightBytes answer overloaded when they are reached (P-29).
 	MaxClients                      int64
 	MaxTotalBytes, MaxInFlightBytes int64
+	// MemoryLimit is from how many bytes of bodies in memory on clients spill and sleep early, where a store keeps them.
+	MemoryLimit int64
 	// Snapshot is the provider of P-9; nil for none. It runs on a goroutine of its own, one at a time per client, and its ctx
 	// ends after Session.SnapshotTimeout.
 	Snapshot func(ctx context.Context, clientID string, floor, head uint64) (asOf uint64, data []byte, err error)
@@ -40,6 +42,7 @@ type Registry struct {
 	cfg      Config
 	sys      *actors.System
 	store    store.Store
+	disk     store.Keeper // the store, where it keeps clients that are not in memory; else nil
 	counters *actors.Counters
 	started  time.Time // the wall clock at sys.Now() == 0
 
@@ -47,9 +50,10 @@ type Registry struct {
 	shards [shardCount]shard
 	gens   atomic.Uint64 // the last generation given to a connection
 
-	draining atomic.Pointer[draining]
-	base     context.Context // ends with Close
-	cancel   context.CancelFunc
+	draining  atomic.Pointer[draining]
+	squeezing atomic.Bool     // a round is under way
+	base      context.Context // ends with Close
+	cancel    context.CancelFunc
 }
 
 type shard struct {
@@ -60,7 +64,8 @@ type shard struct {
 // draining is what a client that is met at the door while the broker drains is told (P-23).
 type draining struct {
 	by   time.Duration
-	over time.Duration // the herd is to come back spread over this
+	over time.Duration   // the herd is to come back spread over this
+	why  *protocol.Error // what new work is refused with; nil for the plain draining
 }
 
 // New makes a Registry that keeps its clients' frames in st. Close ends it; sys and st stay the caller's.
@@ -70,7 +75,15 @@ func New(sys *actors.System, st store.Store, cfg Config) *Registry {
 		started: time.Now().Add(-sys.Now()),
 	}
 	if r.cfg.Session.NewEpoch == nil {
-		r.cfg.Session.NewEpoch = r.newEpoch
+		r.cfg.Session.NewEpoch = newEpoch
+	}
+	r.cfg.Session.Generation = st.Generation()
+	if r.disk, _ = st.(store.Keeper); r.disk != nil {
+		r.cfg.Session.Kept = true // so that a session never asks for a store that there is not
+		all := r.disk.Totals()
+		r.counters.Clients.Store(all.Clients)
+		r.counters.OutboxFrames.Store(all.Frames)
+		r.counters.OutboxBytes.Store(all.Bytes)
 	}
 	r.cfg.Session.Snapshots = cfg.Snapshot != nil
 	for i := range r.shards {
@@ -81,14 +94,26 @@ func New(sys *actors.System, st store.Store, cfg Config) *Registry {
 	return r
 }
 
+// Err is why the store has failed; nil while it has not.
+func (r *Registry) Err() error {
+	if r.disk == nil {
+		return nil
+	}
+	return r.disk.Err()
+}
+
 // Close gives up the provider calls under way. It is called after the last connection has ended.
 func (r *Registry) Close() { r.cancel() }
 
-// newEpoch draws 64 random bits; crypto/rand does not fail.
-func (r *Registry) newEpoch() session.Epoch {
+// newEpoch draws 64 random bits, not all 0; crypto/rand does not fail.
+func newEpoch() uint64 {
 	var b [8]byte
-	_, _ = rand.Read(b[:])
-	return session.Epoch{Bits: binary.BigEndian.Uint64(b[:]), Gen: r.store.Generation()}
+	for {
+		_, _ = rand.Read(b[:])
+		if bits := binary.BigEndian.Uint64(b[:]); bits != 0 {
+			return bits
+		}
+	}
 }
 
 func (r *Registry) shard(id string) *shard {
@@ -105,25 +130,46 @@ func (r *Registry) look(id string) *client {
 
 // find returns the actor of id, making it where there is none (P-29).
 func (r *Registry) find(id string) (*client, *protocol.Error) {
+	if c := r.look(id); c != nil {
+		return c, nil
+	}
+	if d := r.draining.Load(); d != nil {
+		return nil, d.refusal()
+	}
+	if r.disk != nil {
+		return r.wake(id), nil
+	}
 	sh := r.shard(id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if c := sh.clients[id]; c != nil {
 		return c, nil
 	}
-	if d := r.draining.Load(); d != nil {
-		return nil, drainingError()
+	if e := r.admitClient(); e != nil {
+		return nil, e
 	}
-	if most := r.cfg.MaxClients; most > 0 && r.counters.Clients.Load() >= most {
-		r.counters.Refused.Add(string(protocol.CodeOverloaded))
-		return nil, overloaded("the broker has as many clients as it may have")
-	}
-	// The name is often part of a request's memory; the client outlives that.
-	c := &client{reg: r, id: strings.Clone(id), session: session.New(&r.cfg.Session, r.sys.Now())}
-	sh.clients[c.id] = c
-	r.counters.Clients.Add(1)
-	r.counters.ClientsCreated.Add(1)
+	c := r.newClient(id)
+	c.begin()
+	sh.put(c)
 	return c, nil
+}
+
+// newClient makes an actor. Its name is often part of a request's memory; the client outlives that.
+func (r *Registry) newClient(id string) *client { return &client{reg: r, id: strings.Clone(id)} }
+
+// place returns the actor of id, and a fresh one where there is none, whose mailbox is held: the caller sees to its release.
+func (r *Registry) place(id string) (c *client, fresh bool) {
+	sh := r.shard(id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if c := sh.clients[id]; c != nil {
+		return c, false
+	}
+	c = r.newClient(id)
+	c.more = &more{}
+	c.Hold()
+	sh.put(c)
+	return c, true
 }
 
 // tell passes m to the actor of id, in this life or the next, making it where there is none; post says how. It returns the actor that took it.
@@ -143,8 +189,11 @@ func (r *Registry) tell(id string, post func(*client, any) bool, m any) (*client
 func (r *Registry) tellKnown(id string, post func(*client, any) bool, m any) (*client, *protocol.Error) {
 	for {
 		c := r.look(id)
+		if c == nil && r.disk != nil {
+			c = r.wake(id)
+		}
 		if c == nil {
-			return nil, protocol.Errorf(protocol.CodeNotFound, "there is no client %q", id)
+			return nil, notFound(id)
 		}
 		if post(c, m) {
 			return c, nil
@@ -152,17 +201,23 @@ func (r *Registry) tellKnown(id string, post func(*client, any) bool, m any) (*c
 	}
 }
 
-// retire ends c's actor, unless mail has come meanwhile that begins the next life: mailbox and map change under the shard's
-// lock, so that whoever finds the mailbox closed finds the map without it, and makes the next life (P-28). rest is the mail that nobody lives to handle.
-func (r *Registry) retire(c *client) (rest []any, done bool) {
+// retire ends c's actor, unless mail has come meanwhile that wanted wants it to go on for: mailbox and map change under the shard's
+// lock, so that whoever finds the mailbox closed finds the map without it, and makes the next actor (P-28). rest is the mail that nobody lives to handle.
+func (r *Registry) retire(c *client, wanted func(any) bool) (rest []any, done bool) {
 	sh := r.shard(c.id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if rest, done = c.CloseUnless(beginsALife); done {
+	if rest, done = c.CloseUnless(wanted); done {
 		delete(sh.clients, c.id)
-		r.counters.Clients.Add(-1)
+		r.counters.Awake.Add(-1)
 	}
 	return rest, done
+}
+
+// put adds c to the map. mu is held.
+func (sh *shard) put(c *client) {
+	sh.clients[c.id] = c
+	c.reg.counters.Awake.Add(1)
 }
 
 // all returns the actors of one shard as they are now.
@@ -180,6 +235,10 @@ func overloaded(why string) *protocol.Error {
 	return &protocol.Error{Code: protocol.CodeOverloaded, Message: why, RetryAfterMS: 1000}
 }
 
-func drainingError() *protocol.Error {
+// refusal is what new work is told.
+func (d *draining) refusal() *protocol.Error {
+	if d.why != nil {
+		return d.why
+	}
 	return &protocol.Error{Code: protocol.CodeDraining, Message: "the broker is draining; come back to the next one", RetryAfterMS: 1000}
 }

@@ -10,13 +10,22 @@ import (
 	"github.com/restante/restante/registry/session"
 )
 
-// Shards is the number of parts that a sweep comes in (janitor.Sweeper).
-func (r *Registry) Shards() int { return shardCount }
+// Shards is the number of parts that a sweep comes in (janitor.Sweeper): the last is for those who sleep, where a store keeps clients.
+func (r *Registry) Shards() int {
+	if r.disk != nil {
+		return shardCount + 1
+	}
+	return shardCount
+}
 
 // SweepShard judges every client of shard i in its own turn, and calls done once all have answered. It does not block:
 // one goroutine goes round the shard, so that a sweep takes one core at the most.
 func (r *Registry) SweepShard(i int, done func(protocol.Sweep)) {
 	r.sys.Go(func() {
+		if i == shardCount {
+			r.sweepSleepers(done)
+			return
+		}
 		all := r.shards[i].all()
 		rd := &round{done: done}
 		rd.left.Store(int64(len(all)) + 1)
@@ -66,9 +75,10 @@ func (c *client) judge(now time.Duration, m *judgeMail, fx *session.Effects) {
 }
 
 // Drain begins the end (P-23): new work is refused with draining, every connection gets what there is for it, then goaway and
-// 4002, at the latest after within. It does not wait: the connections' own room knows when they are gone.
-func (r *Registry) Drain(within time.Duration) {
-	d := &draining{by: r.sys.Now() + within}
+// 4002, at the latest after within. why is what new work is refused with instead, nil for the plain draining. It does not wait: the
+// connections' own room knows when they are gone.
+func (r *Registry) Drain(within time.Duration, why *protocol.Error) {
+	d := &draining{by: r.sys.Now() + within, why: why}
 	// A queue, not a herd: five milliseconds for each connection to come back in, at least a second in all.
 	d.over = min(max(time.Second, time.Duration(r.counters.Connections.Load())*5*time.Millisecond), protocol.MaxGoaway)
 	if !r.draining.CompareAndSwap(nil, d) {

@@ -49,6 +49,8 @@ var singles = []single{
 	gauge("places", "Places held for connections that were lost.", func(c *actors.Counters) *atomic.Int64 { return &c.Places }),
 	gauge("outbox_frames", "Frames retained in all outboxes.", func(c *actors.Counters) *atomic.Int64 { return &c.OutboxFrames }),
 	gauge("outbox_bytes", "Bytes of all outboxes, overhead included.", func(c *actors.Counters) *atomic.Int64 { return &c.OutboxBytes }),
+	gauge("clients_awake", "Clients that are in memory.", func(c *actors.Counters) *atomic.Int64 { return &c.Awake }),
+	gauge("hot_bytes", "Bytes of retained frames' bodies that are in memory, where a store keeps them.", func(c *actors.Counters) *atomic.Int64 { return &c.HotBytes }),
 	gauge("in_flight_bytes", "Bytes of bodies that publishers are waiting for.", func(c *actors.Counters) *atomic.Int64 { return &c.InFlightBytes }),
 
 	counter("clients_created_total", "Clients that came to be.", func(c *actors.Counters) *atomic.Int64 { return &c.ClientsCreated }),
@@ -65,6 +67,10 @@ var singles = []single{
 	counter("acks_total", "Acks that readers sent.", func(c *actors.Counters) *atomic.Int64 { return &c.Acks }),
 	counter("duplicates_total", "Repeats of a send or publish that were answered from a record.", func(c *actors.Counters) *atomic.Int64 { return &c.Duplicates }),
 	counter("commits_failed_total", "Store writes that failed.", func(c *actors.Counters) *atomic.Int64 { return &c.CommitsFailed }),
+	counter("wakes_total", "Clients that were loaded from the store.", func(c *actors.Counters) *atomic.Int64 { return &c.Wakes }),
+	counter("sleeps_total", "Clients that left memory.", func(c *actors.Counters) *atomic.Int64 { return &c.Sleeps }),
+	counter("spilled_frames_total", "Frames whose bodies left memory.", func(c *actors.Counters) *atomic.Int64 { return &c.Spilled }),
+	counter("fetched_frames_total", "Frames whose bodies were read from the store.", func(c *actors.Counters) *atomic.Int64 { return &c.Fetched }),
 	counter("sweeps_total", "Sweeps of the janitor.", func(c *actors.Counters) *atomic.Int64 { return &c.Sweeps }),
 	counter("panics_total", "Panics that were caught.", func(c *actors.Counters) *atomic.Int64 { return &c.Panics }),
 }

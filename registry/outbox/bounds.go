@@ -30,11 +30,17 @@ func (o *Outbox) Prune(b Bounds, now time.Duration, keep uint64) Pruned {
 		n, freed := o.DropTo(o.floor + 1)
 		p.Bytes, p.Freed = p.Bytes+n, p.Freed+freed
 	}
-	for limit := min(keep, o.newest()); b.Age > 0 && o.floor < limit && now-o.entry(o.floor+1).at >= b.Age; {
+	for limit := min(keep, o.newest()); b.Age > 0 && o.floor < limit && now-o.oldest() >= b.Age; {
 		n, freed := o.DropTo(o.floor + 1)
 		p.Age, p.Freed = p.Age+n, p.Freed+freed
 	}
 	return p
+}
+
+// oldest is when the oldest frame was appended; there must be one.
+func (o *Outbox) oldest() time.Duration {
+	at, _ := o.Oldest()
+	return at
 }
 
 // newest is how far bounds may move the floor: the newest confirmed frame stays.

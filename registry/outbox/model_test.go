@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -93,6 +95,7 @@ type machine struct {
 	model naive
 	now   time.Duration
 	made  int
+	cold  uint64 // up to here bodies were spilled
 }
 
 func (m *machine) fill(t *rapid.T, n int) {
@@ -141,8 +144,45 @@ func (m *machine) Prune(t *rapid.T) {
 	require.Equal(t, m.model.prune(b, m.now, keep), m.box.Prune(b, m.now, keep))
 }
 
+// hot is what the bodies in memory have.
+func (m *machine) hot() (n int64) {
+	for _, f := range m.model.confirmed {
+		if f.seq > m.cold {
+			n += int64(len(f.body))
+		}
+	}
+	return n
+}
+
+func (m *machine) Spill(t *rapid.T) {
+	keep := rapid.Int64Range(0, m.hot()+10).Draw(t, "keep")
+	n := 0
+	for _, f := range m.model.confirmed {
+		if m.hot() > keep && f.seq > m.cold {
+			m.cold = f.seq
+			n++
+		}
+	}
+	require.Equal(t, n, m.box.Spill(keep))
+}
+
+// Reload is what a sleep and a wake-up come to: the pending are none, and the newest bodies may be in memory.
+func (m *machine) Reload(t *rapid.T) {
+	m.Truncate(t)
+	warm := rapid.IntRange(0, len(m.model.confirmed)).Draw(t, "warm")
+	m.box.Restore(m.model.floor)
+	m.cold = m.model.head() - uint64(warm)
+	for _, f := range m.model.confirmed {
+		body := f.body
+		if f.seq <= m.cold {
+			body = nil
+		}
+		m.box.Restored(body, len(f.body), f.at)
+	}
+}
+
 func (m *machine) Copy(t *rapid.T) {
-	after := rapid.Uint64Range(m.box.Floor(), m.box.Head()).Draw(t, "after")
+	after := rapid.Uint64Range(m.box.Cold(), m.box.Head()).Draw(t, "after")
 	maxFrames, maxBytes := rapid.IntRange(0, 20).Draw(t, "frames"), rapid.IntRange(0, 400).Draw(t, "bytes")
 	var want []protocol.Piece
 	size := 0
@@ -164,7 +204,7 @@ func (m *machine) Appended(t *rapid.T) {
 	var want []protocol.Body
 	for _, fs := range [][]frame{m.model.confirmed, m.model.pending} {
 		for _, f := range fs {
-			if f.seq >= first && f.seq <= last {
+			if f.seq >= first && f.seq <= last && f.seq > m.cold {
 				want = append(want, f.body)
 			}
 		}
@@ -180,19 +220,41 @@ func (m *machine) Check(t *rapid.T) {
 	require.Equal(t, uint64(len(m.model.confirmed)), m.box.Len())
 	require.Equal(t, m.model.bytes(), m.box.Bytes())
 	for _, f := range m.model.confirmed {
-		if b, at, ok := m.box.At(f.seq); !ok || at != f.at || !bytes.Equal(b, f.body) { // the plain way: there are many
-			t.Fatalf("frame %d is %s at %s, want %s at %s", f.seq, b, at, f.body, f.at)
+		want := f.body
+		if f.seq <= m.cold {
+			want = nil
+		}
+		if b, at, ok := m.box.At(f.seq); !ok || at != f.at || !bytes.Equal(b, want) { // the plain way: there are many
+			t.Fatalf("frame %d is %s at %s, want %s at %s", f.seq, b, at, want, f.at)
 		}
 	}
 	for _, seq := range []uint64{0, m.model.floor, m.model.head() + 1} { // P-26: what is pending is not there
 		_, _, ok := m.box.At(seq)
 		require.False(t, ok, "seq %d", seq)
 	}
-	n := int(m.box.tail - m.box.floor)
-	require.True(t, len(m.box.ring) <= 2*keepRing || n >= len(m.box.ring)/4, "%d frames in a ring of %d", n, len(m.box.ring))
-	for i := n; i < len(m.box.ring); i++ {
-		if e := m.box.cell(i); e.body != nil || e.at != 0 {
-			t.Fatalf("a frame that went is still held: %s", e.body)
+	require.Equal(t, max(m.cold, m.model.floor), m.box.Cold())
+	require.Equal(t, m.hot(), m.box.Hot())
+	at, ok := m.box.Oldest()
+	if all := append(slices.Clone(m.model.confirmed), m.model.pending...); len(all) > 0 {
+		require.True(t, ok)
+		require.Equal(t, all[0].at, at)
+	} else {
+		require.False(t, ok)
+	}
+	checkRing(t, &m.box.hot)
+	if c := m.box.cold; c != nil {
+		require.NotZero(t, c.n, "an empty part is let go of")
+		checkRing(t, &c.ring)
+	}
+}
+
+// checkRing: a ring has not much slack, and holds on to nothing that has left it.
+func checkRing[T any](t *rapid.T, r *ring[T]) {
+	n := int(r.n)
+	require.True(t, len(r.items) <= 2*keepRing || n >= len(r.items)/4, "%d frames in a ring of %d", n, len(r.items))
+	for i := n; i < len(r.items); i++ {
+		if e := r.at(i); !reflect.ValueOf(*e).IsZero() {
+			t.Fatalf("a frame that went is still held: %v", *e)
 		}
 	}
 }
@@ -201,6 +263,3 @@ func (m *machine) Check(t *rapid.T) {
 func TestP13_RandomOperations(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) { t.Repeat(rapid.StateMachineActions(&machine{})) })
 }
-
-// cell is the n-th place of the ring after the floor, taken or not.
-func (o *Outbox) cell(n int) *entry { return &o.ring[o.index(n)] }

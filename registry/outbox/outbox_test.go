@@ -115,9 +115,9 @@ func TestAppendAndAckAreAmortisedO1(t *testing.T) {
 			copied, steps, ring := 0, 0, 0
 			step := func() {
 				steps++
-				if len(o.ring) != ring {
-					ring = len(o.ring)
-					copied += int(o.tail - o.floor)
+				if len(o.hot.items) != ring {
+					ring = len(o.hot.items)
+					copied += int(o.Tail() - o.floor)
 				}
 			}
 			push := func() { o.Append(nil, 0); o.Confirm(math.MaxUint64); step() }
@@ -133,7 +133,7 @@ func TestAppendAndAckAreAmortisedO1(t *testing.T) {
 				pop()
 			}
 			require.LessOrEqual(t, copied, 6*steps)
-			require.LessOrEqual(t, len(o.ring), keepRing, "an empty outbox keeps next to nothing")
+			require.LessOrEqual(t, len(o.hot.items), keepRing, "an empty outbox keeps next to nothing")
 		})
 	}
 }
@@ -164,7 +164,7 @@ func TestMemoryIsGivenBack(t *testing.T) {
 	for _, left := range []uint64{0, 1, 10} { // by one ack that covers nearly everything, and by the bounds alone
 		o := filled(100_000, 0)
 		o.DropTo(o.Head() - left)
-		require.LessOrEqual(t, len(o.ring), max(2*keepRing, 4*int(left)), "%d frames left", left)
+		require.LessOrEqual(t, len(o.hot.items), max(2*keepRing, 4*int(left)), "%d frames left", left)
 		o.Append(nil, 0)
 		o.Confirm(o.Tail())
 		require.EqualValues(t, left+1, o.Len())
@@ -174,7 +174,7 @@ func TestMemoryIsGivenBack(t *testing.T) {
 		o.Append(nil, 0)
 	}
 	o.Truncate()
-	require.LessOrEqual(t, len(o.ring), 2*keepRing, "a failed write gives back too")
+	require.LessOrEqual(t, len(o.hot.items), 2*keepRing, "a failed write gives back too")
 }
 
 // TestBodiesAreLetGo sees the collector take the body of a frame that went.

@@ -48,7 +48,8 @@ func (s *Session) retake(now time.Duration, fx *Effects) {
 
 func (s *Session) dropAcked(least uint64, fx *Effects) {
 	if least > s.cfg.RetainAcked {
-		n, _ := s.box.DropTo(least - s.cfg.RetainAcked)
+		n, bytes := s.box.DropTo(s.pinned(least - s.cfg.RetainAcked))
+		s.gone(bytes)
 		fx.event(EventPrunedAcked, n)
 		if n > 0 {
 			s.answerWaits(fx)
@@ -95,9 +96,9 @@ func (s *Session) endPlaces(now time.Duration, fx *Effects) {
 // AckBy is POST …/ack: cursor is the reader's, connectionID "" for none. It answers to with the plain "done".
 // Without a connection it is bounded by head and prunes to the least of itself and the places held.
 func (s *Session) AckBy(now time.Duration, cursor protocol.Cursor, connectionID string, to any, fx *Effects) {
-	defer s.settle(fx)
-	if cursor.Epoch != "" && cursor.Epoch != s.epoch.String() {
-		fx.fail(to, protocol.Errorf(protocol.CodeEpochMismatch, "the outbox is of epoch %s", s.epoch))
+	defer s.settle(now, fx)
+	if cursor.Epoch != "" && cursor.Epoch != s.Epoch().String() {
+		fx.fail(to, s.otherEpoch())
 		return
 	}
 	s.active = now
@@ -128,6 +129,10 @@ func (s *Session) AckBy(now time.Duration, cursor protocol.Cursor, connectionID 
 		s.dropAcked(least, fx)
 	}
 	fx.Replies = append(fx.Replies, Reply{To: to})
+}
+
+func (s *Session) otherEpoch() *protocol.Error {
+	return protocol.Errorf(protocol.CodeEpochMismatch, "the outbox is of epoch %s", s.Epoch())
 }
 
 func (s *Session) attachedAs(connectionID string) *attachment {

@@ -41,10 +41,12 @@ type attachment struct {
 	paused     bool
 	pinging    pinging
 
-	batch   []protocol.Piece // the batch under way; nil for none
-	handed  uint64           // the cursor after it
-	lifting uint64           // a snapshot in it lifts the ack mark to this once it is written (P-11)
-	lift    uint64           // the same for a snapshot that waits in out
+	batch    []protocol.Piece // the batch under way; nil for none
+	handed   uint64           // the cursor after it
+	fetching uint64           // the token of the frames that the store is asked for; 0 for none
+	fetched  []protocol.Piece // what it said, until there is a batch to put it in
+	lifting  uint64           // a snapshot in it lifts the ack mark to this once it is written (P-11)
+	lift     uint64           // the same for a snapshot that waits in out
 
 	replayTo  uint64 // replay_end is owed when cursor gets here
 	replaying bool
@@ -67,7 +69,7 @@ const (
 
 // Attach begins an attachment: bounds first, then the decision of P-7, then hello. A takeover or the limit of P-15 ends others.
 func (s *Session) Attach(now time.Duration, in Attach, fx *Effects) {
-	defer s.settle(fx)
+	defer s.settle(now, fx)
 	x := s.more(fx)
 	if x.ending != nil {
 		x.ending.attaches = append(x.ending.attaches, early{in: in}) // for the next life (P-28)
@@ -110,7 +112,7 @@ func (s *Session) greet(now time.Duration, a *attachment, in Attach, fx *Effects
 	fx.Events = append(fx.Events, Event{Kind: EventAttach, N: 1, Resume: resume, Reason: reason})
 
 	startsOver := resume == protocol.ResumeFresh || resume == protocol.ResumeTooOld
-	a.awaiting = startsOver && s.cfg.Snapshots
+	a.awaiting = startsOver && s.hasSnapshot()
 	a.cursor, a.replaying, a.replayTo = floor, startsOver, head
 	if !startsOver {
 		a.cursor, a.replaying = in.Since.Seq, resume == protocol.ResumeReplay
@@ -121,7 +123,7 @@ func (s *Session) greet(now time.Duration, a *attachment, in Attach, fx *Effects
 	}
 
 	hello := protocol.Hello{
-		ClientID: in.ClientID, ConnectionID: in.ConnectionID, Epoch: s.epoch.String(), Resume: resume, Reason: reason, Floor: floor, Head: head,
+		ClientID: in.ClientID, ConnectionID: in.ConnectionID, Epoch: s.Epoch().String(), Resume: resume, Reason: reason, Floor: floor, Head: head,
 		Snapshot: a.awaiting, PingIntervalMS: in.PingMS, PongTimeoutMS: in.PongMS, AckIntervalMS: s.cfg.AckInterval.Milliseconds(),
 		MaxFrameBytes: s.cfg.MaxFrameBytes, MaxMessageBytes: s.cfg.MaxMessageBytes,
 	}
@@ -139,7 +141,7 @@ func (s *Session) greet(now time.Duration, a *attachment, in Attach, fx *Effects
 	a.out = append(a.out, protocol.Piece{Body: protocol.EncodeHello(hello)})
 	if a.awaiting {
 		a.snapshotBy = now + s.cfg.SnapshotTimeout
-		s.askSnapshot(fx)
+		s.askSnapshot(now, fx)
 	}
 }
 
@@ -149,7 +151,7 @@ func (s *Session) decide(since *protocol.Cursor) (protocol.Resume, protocol.Reas
 	switch {
 	case since == nil:
 		return protocol.ResumeFresh, ""
-	case since.Epoch == "" && since.Seq > s.sent, since.Epoch != "" && since.Epoch != s.epoch.String():
+	case since.Epoch == "" && since.Seq > s.sent, since.Epoch != "" && since.Epoch != s.Epoch().String():
 		return protocol.ResumeTooOld, protocol.ReasonEpoch
 	case since.Seq > head:
 		return protocol.ResumeTooOld, protocol.ReasonAhead
@@ -195,7 +197,7 @@ func (s *Session) Gone(now time.Duration, gen uint64, left bool, fx *Effects) {
 	} else if s.x != nil && s.x.ending != nil {
 		s.x.ending.attaches = keepUnless(s.x.ending.attaches, func(w early) bool { return w.in.Gen == gen })
 	}
-	s.settle(fx)
+	s.settle(now, fx)
 }
 
 // close ends a connection from our side, after the batch under way, and reports whether a place has ended with it.

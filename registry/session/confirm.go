@@ -9,7 +9,7 @@ import (
 // Confirmed is the store's word on the oldest update under way. A failed one takes everything behind it along, and consumes
 // no seq; where its outcome is unknown, the epoch goes too (P-26).
 func (s *Session) Confirmed(now time.Duration, token uint64, err error, unknown bool, fx *Effects) {
-	defer s.settle(fx)
+	defer s.settle(now, fx)
 	x := s.x
 	if x == nil || len(x.pending) == 0 || x.pending[0].token != token {
 		s.late(now, token, err == nil || unknown, fx)
@@ -36,8 +36,16 @@ func (s *Session) Confirmed(now time.Duration, token uint64, err error, unknown 
 		fx.Retire = true
 		return
 	}
-	s.confirm(now, p, fx)
+	switch {
+	case p.snapshots:
+		s.keptSnapshot(now, p, fx)
+	case p.first > 0:
+		s.confirm(now, p, fx)
+	}
 	s.endIfIdle(fx)
+	if s.kept != nil {
+		s.keep(now, fx)
+	}
 }
 
 // late takes the word on an update that had been given up behind a failed one. Had the store kept it, its seq may have been given
@@ -61,6 +69,9 @@ func outcomeUnknown() *protocol.Error {
 func (s *Session) confirm(now time.Duration, p pending, fx *Effects) {
 	before := s.box.Bytes()
 	s.box.Confirm(p.last)
+	if s.kept != nil {
+		s.kept.ahead -= s.box.Bytes() - before
+	}
 	n := int(p.last - p.first + 1)
 	fx.Events = append(fx.Events, Event{Kind: EventPublished, N: n, Bytes: s.box.Bytes() - before - int64(n)*protocol.FrameOverhead})
 	s.active = now
@@ -72,20 +83,29 @@ func (s *Session) confirm(now time.Duration, p pending, fx *Effects) {
 	s.pumpAll(now, fx)
 	s.prune(now, fx)
 	s.answerReads(fx)
+	s.spill(fx) // not before the readers that keep up have had it from memory
 }
 
 // failAppends answers everything that is pending with e; none of it has a seq any more.
 func (s *Session) failAppends(e *protocol.Error, fx *Effects) {
 	x := s.x
-	fx.event(EventCommitFailed, len(x.pending))
 	x.owed += len(x.pending)
 	x.records.forget(x.pending)
+	x.latest = x.snapshot
+	if s.kept != nil {
+		s.kept.ahead = 0
+	}
+	failed := 0
 	for _, p := range x.pending {
+		if p.first > 0 || p.snapshots || p.deletes {
+			failed++ // what rides along alone is nobody's
+		}
 		fx.fail(p.to, e)
 		for _, f := range p.followers {
 			fx.fail(f.to, e)
 		}
 	}
+	fx.event(EventCommitFailed, failed)
 	x.pending = nil
 	s.box.Truncate()
 }

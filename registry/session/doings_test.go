@@ -148,6 +148,9 @@ func (w *world) read() {
 		w.prune()
 		resume, _ := w.decide(in.Since)
 		rests := w.draining() || w.ending != nil
+		if w.ending != nil {
+			p.mayErr = protocol.CodeNotFound
+		}
 		p.start = w.floor
 		switch {
 		case resume == protocol.ResumeUpToDate || resume == protocol.ResumeReplay:
@@ -176,7 +179,7 @@ func (w *world) giveUpOne() {
 	if !ok {
 		return
 	}
-	w.turn(func() { w.s.GiveUp(p, w.fx) }, func() {
+	w.turn(func() { w.s.GiveUp(w.now, p, w.fx) }, func() {
 		p.level, p.waiting, p.awaiting = session.LevelStored, false, 0
 	}, nil)
 }
@@ -198,7 +201,7 @@ func (w *world) pass(d time.Duration) {
 	for w.next > 0 && w.next <= until {
 		w.now = max(w.now, w.next)
 		w.tick()
-		if w.next != 0 && w.next <= w.now {
+		if w.next != 0 && w.next <= w.now && !w.fx.Sleep {
 			w.fail("the next deadline is %s, and it is %s", w.next, w.now)
 		}
 	}
@@ -313,7 +316,7 @@ func (w *world) drain() {
 	if w.draining() {
 		return
 	}
-	w.turn(func() { w.s.Drain(w.now, w.now+10*time.Second, 1000, w.fx) }, func() {
+	w.turn(func() { w.s.Drain(w.now, w.now+10*time.Second, 1000, nil, w.fx) }, func() {
 		w.drainBy = w.now + 10*time.Second
 		w.cut()
 	}, nil)
@@ -322,11 +325,15 @@ func (w *world) drain() {
 // finish drains what is left: everybody is answered, and everything closed.
 func (w *world) finish() {
 	w.drain()
-	for len(w.writes) > 0 {
-		w.word()
-	}
-	for writing := w.writing(); len(writing) > 0; writing = w.writing() {
-		w.writtenOf(writing[0])
+	for len(w.writes) > 0 || len(w.disk.fetches) > 0 || len(w.writing()) > 0 {
+		switch writing := w.writing(); {
+		case len(w.writes) > 0:
+			w.word()
+		case len(w.disk.fetches) > 0:
+			w.bodies()
+		default:
+			w.writtenOf(writing[0])
+		}
 	}
 	w.pass(10 * time.Second)
 	if len(w.conns) > 0 || len(w.calls) > 0 || w.ending != nil {

@@ -10,6 +10,7 @@ import (
 // is reused for every input of many sessions, so nothing in it is valid after Reset, except what a field hands over.
 type Effects struct {
 	Commits  []Commit
+	Fetches  []Fetch
 	Asks     []Ask
 	Writes   []Write
 	Pauses   []Pause
@@ -20,6 +21,8 @@ type Effects struct {
 	Events   []Event
 	// Retire says that this life is over and its deletion confirmed: the shell closes the mailbox, or calls Reborn when mail has come meanwhile.
 	Retire bool
+	// Sleep says that nothing is going on and the store has everything: the shell may let go of the session, unless mail has come meanwhile.
+	Sleep bool
 	// Next is the earliest time at which Tick is wanted; 0 for never.
 	Next time.Duration
 
@@ -29,12 +32,13 @@ type Effects struct {
 // Reset empties fx for the next input and lets go of all that it pointed at.
 func (fx *Effects) Reset() {
 	clear(fx.Commits)
+	clear(fx.Asks)
 	clear(fx.Writes)
 	clear(fx.Forwards)
 	clear(fx.Settled)
 	clear(fx.Replies)
 	*fx = Effects{
-		Commits: fx.Commits[:0], Asks: fx.Asks[:0], Writes: fx.Writes[:0], Pauses: fx.Pauses[:0],
+		Commits: fx.Commits[:0], Fetches: fx.Fetches[:0], Asks: fx.Asks[:0], Writes: fx.Writes[:0], Pauses: fx.Pauses[:0],
 		Forwards: fx.Forwards[:0], Settled: fx.Settled[:0], Replies: fx.Replies[:0], Closes: fx.Closes[:0], Events: fx.Events[:0],
 		spare: fx.spare,
 	}
@@ -47,15 +51,29 @@ type Commit struct {
 	First, Last uint64
 	Record      *RecordKey
 	Sum         Sum
-	// Floor and Acked ride along. Delete ends the life instead: everything of the client goes.
-	Floor, Acked uint64
-	Delete       bool
+	// Snapshot is to be stored, nil for no change (P-9).
+	Snapshot []byte
+	// Is is what the store has afterwards; it is filled in where clients are kept (Config.Kept). Lazy says that its loss only repeats something.
+	Is   Saved
+	Lazy bool
+	// Delete ends the life instead: everything of the client goes.
+	Delete bool
 }
 
-// Ask asks the snapshot provider; it is answered by Answered with its token, at the latest when the provider is given up.
+// Fetch asks the store for bodies that are not in memory: of the frames After+1 to Last at most, as many as fit, but at least one. It is
+// answered by Bodies with its token.
+type Fetch struct {
+	Token         uint64
+	After, Last   uint64
+	Frames, Bytes int
+}
+
+// Ask asks the snapshot provider, or for the stored snapshot; it is answered by Answered with its token, at the latest when the provider
+// is given up.
 type Ask struct {
 	Token       uint64
 	Floor, Head uint64
+	Stored      bool
 }
 
 // Write hands one batch to a connection; one is under way per connection, ended by exactly one Written or Gone. The slice is the
@@ -126,7 +144,9 @@ const (
 	EventRefused                        // a message was refused with Code
 	EventReaped
 	EventDeleted
-	EventRestarted // the epoch was given up because an outcome is unknown, or the actor failed
+	EventRestarted // the epoch was given up because an outcome is unknown, the actor failed, or the store was left unclean
+	EventSpilled   // the bodies of N frames left memory
+	EventFetched   // N frames came back from the store
 )
 
 // Event is one thing that happened.

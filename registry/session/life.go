@@ -42,16 +42,30 @@ func (e *ending) of(gen uint64) *early {
 type drain struct {
 	by      time.Duration
 	retryMS int64
+	why     *protocol.Error // what new work is refused with; nil for the plain draining
+}
+
+// refusal is what new work is told; id is that of a send, "" for none.
+func (d *drain) refusal(id string) *protocol.Error {
+	if d.why == nil {
+		return drainingError(id)
+	}
+	e := *d.why
+	e.ID = id
+	return &e
 }
 
 // Judge is the janitor's question (P-28). It prunes by age, lets old records go, and ends the life of a client that has no
 // connection, nothing under way, and was idle for the TTL. kept says that it stays.
 func (s *Session) Judge(now time.Duration, fx *Effects) (kept bool) {
-	defer s.settle(fx)
+	defer s.settle(now, fx)
 	s.prune(now, fx)
+	s.expire(now)
 	if s.x != nil {
-		s.x.records.expire(s.cfg, now)
 		s.endPlaces(now, fx)
+	}
+	if s.kept != nil {
+		s.kept.clean = s.kept.clean || s.dirty()
 	}
 	x := s.x
 	busy := x != nil && len(x.attached)+len(x.places)+len(x.pending)+len(x.waits)+len(x.reads) > 0 ||
@@ -67,7 +81,7 @@ func (s *Session) Judge(now time.Duration, fx *Effects) (kept bool) {
 // Delete closes the client's connections with 4504 and ends its life; to is answered when that is confirmed. Where the janitor is
 // ending it already, that serves.
 func (s *Session) Delete(now time.Duration, to any, fx *Effects) {
-	defer s.settle(fx)
+	defer s.settle(now, fx)
 	x := s.more(fx)
 	if x.ending != nil {
 		if x.ending.to == nil {
@@ -82,22 +96,26 @@ func (s *Session) Delete(now time.Duration, to any, fx *Effects) {
 	}
 	x.places = nil
 	s.cutWaits(protocol.ShortGone, fx)
-	s.cutReads(fx)
+	s.cutReads(protocol.Errorf(protocol.CodeNotFound, "the client was deleted meanwhile"), fx)
 	x.ending = &ending{to: to, event: EventDeleted}
 	s.endIfIdle(fx)
 }
 
-// cutReads answers every long-poll as things stand.
-func (s *Session) cutReads(fx *Effects) {
-	for _, r := range s.x.reads {
-		s.answerRead(r, nil, fx)
-	}
-	s.x.reads = nil
+// cutReads answers every read as things stand. One that needs the store for that goes on waiting for it, or fails with e where that is given.
+func (s *Session) cutReads(e *protocol.Error, fx *Effects) {
+	s.x.reads = keepUnless(s.x.reads, func(r *read) bool {
+		r.awaiting, r.wait = false, false
+		if e != nil && (r.fetching != 0 || r.cold(s)) {
+			fx.fail(r.to, e)
+			return true
+		}
+		return r.fetching == 0 && s.answerRead(r, nil, fx)
+	})
 }
 
-// endIfIdle asks the store to forget the client once nothing of it is pending any more.
+// endIfIdle asks the store to forget the client once nothing of it is pending or being read any more.
 func (s *Session) endIfIdle(fx *Effects) {
-	if s.x == nil || s.x.ending == nil || s.x.ending.asked || len(s.x.pending) > 0 {
+	if s.x == nil || s.x.ending == nil || s.x.ending.asked || len(s.x.pending) > 0 || s.kept != nil && s.kept.reading > 0 {
 		return
 	}
 	s.cutWaits(protocol.ShortGone, fx)
@@ -153,20 +171,20 @@ func (s *Session) Reborn(now time.Duration, fx *Effects) {
 		s.x = &extra{drain: old.drain, ask: old.ask, asked: old.asked, outdated: old.ask != 0}
 	}
 	s.serve(now, old.ending, fx)
-	s.settle(fx)
+	s.settle(now, fx)
 }
 
 // Drain tells every attachment to come back elsewhere or later: each is written what there is for it, then goaway, then closed
-// with 4002, at the latest by the time (P-23). Waits and long-polls are answered as they stand; new work is refused.
-func (s *Session) Drain(now, by time.Duration, retryMS int64, fx *Effects) {
-	defer s.settle(fx)
+// with 4002, at the latest by the time (P-23). Waits and long-polls are answered as they stand; new work is refused, with why where that is given.
+func (s *Session) Drain(now, by time.Duration, retryMS int64, why *protocol.Error, fx *Effects) {
+	defer s.settle(now, fx)
 	x := s.more(fx)
 	if x.drain != nil {
 		return
 	}
-	x.drain = &drain{by: by, retryMS: min(retryMS, protocol.MaxGoaway.Milliseconds())}
+	x.drain = &drain{by: by, retryMS: min(retryMS, protocol.MaxGoaway.Milliseconds()), why: why}
 	s.cutWaits(protocol.ShortDraining, fx)
-	s.cutReads(fx)
+	s.cutReads(nil, fx)
 	s.pumpAll(now, fx)
 }
 
@@ -194,7 +212,7 @@ func (s *Session) Recover(now time.Duration, fx *Effects) {
 	if s.x != nil && s.x.ending != nil {
 		s.abandonEnding(now, e, fx)
 	}
-	s.settle(fx)
+	s.settle(now, fx)
 }
 
 // newEpoch gives the retained frames a new epoch: seqs of the old one may have been seen with other contents (P-26).
@@ -205,12 +223,12 @@ func (s *Session) newEpoch(now time.Duration, fx *Effects) {
 			s.failAppends(outcomeUnknown(), fx)
 		}
 		s.cutWaits(protocol.ShortGone, fx)
-		s.cutReads(fx)
+		s.cutReads(protocol.Errorf(protocol.CodeInternal, "the outbox was given a new epoch meanwhile"), fx)
 		for len(s.x.attached) > 0 {
 			s.close(now, s.x.attached[0], protocol.CloseClientRestarted, fx)
 		}
-		s.x.places, s.x.records, s.x.void = nil, nil, s.x.token
+		s.x.void = s.x.token
 	}
-	s.epoch = s.cfg.NewEpoch()
-	s.acked, s.sent, s.written = 0, 0, 0
+	s.bits = s.cfg.NewEpoch()
+	s.endEpoch()
 }

@@ -13,7 +13,7 @@ import (
 // TestP15_ALocalReaderGivesWayLast: a reader within the process answers no pings, so its silence says nothing; it gives way to a
 // newcomer only where there is no other.
 func TestP15_ALocalReaderGivesWayLast(t *testing.T) {
-	cfg := session.Config{MaxConnections: 2, NewEpoch: func() session.Epoch { return session.Epoch{Bits: 1, Gen: 1} }}
+	cfg := session.Config{MaxConnections: 2, NewEpoch: func() uint64 { return 1 }, Generation: 1}
 	s := session.New(&cfg, 0)
 	attach := func(gen uint64, local bool) []session.Close {
 		var fx session.Effects

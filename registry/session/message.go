@@ -8,7 +8,7 @@ import (
 
 // Message handles one message of connection gen, or the error that it was refused with.
 func (s *Session) Message(now time.Duration, gen uint64, m protocol.Message, bad *protocol.Error, fx *Effects) {
-	defer s.settle(fx)
+	defer s.settle(now, fx)
 	a := s.x.find(gen)
 	if a == nil && s.x != nil {
 		if w := s.x.ending.of(gen); w != nil {
@@ -33,7 +33,7 @@ func (s *Session) Message(now time.Duration, gen uint64, m protocol.Message, bad
 	case protocol.TypePong:
 	case protocol.TypeSend:
 		if s.x.drain != nil {
-			s.refuse(now, a, drainingError(m.ID), fx)
+			s.refuse(now, a, s.x.drain.refusal(m.ID), fx)
 			return
 		}
 		a.sending++
@@ -56,7 +56,7 @@ func (s *Session) Outcome(now time.Duration, gen uint64, b protocol.Body, fx *Ef
 	} else {
 		fx.event(EventStale, 1)
 	}
-	s.settle(fx)
+	s.settle(now, fx)
 }
 
 // refuse answers a message with an error; the 20th of the counted codes within 10 s is the connection's last word (P-20).

@@ -39,6 +39,7 @@ type world struct {
 	ending                     *ending
 	drainBy                    time.Duration
 	byGen                      map[uint64]*conn
+	disk                       disk
 
 	// Of one step:
 	step      int
@@ -79,6 +80,8 @@ type write struct {
 	unknown bool // or that nobody knows
 	lost    bool // the session has given it up
 	void    bool // and its epoch with it
+	lazy    bool // nobody asked for it
+	is      session.Saved
 }
 
 type record struct {
@@ -99,6 +102,7 @@ type caller struct {
 	first, last uint64
 	duplicate   bool
 	wantErr     protocol.Code // the answer has to be this error
+	mayErr      protocol.Code // or may be this one
 
 	limit    int // of a read
 	start    uint64
@@ -138,6 +142,16 @@ func (w *world) bytes() (n int64) {
 func (w *world) pending() (n int) {
 	for _, x := range w.writes {
 		if !x.lost {
+			n++
+		}
+	}
+	return n
+}
+
+// appending is what the store may still confirm that adds frames.
+func (w *world) appending() (n int) {
+	for _, x := range w.writes {
+		if !x.lost && len(x.frames) > 0 {
 			n++
 		}
 	}
@@ -291,7 +305,7 @@ func (w *world) expectCommit(deletes bool) *write {
 	if k.Delete != deletes {
 		w.fail("commit #%d deletes: %v", k.Token, k.Delete)
 	}
-	x := &write{token: k.Token, deletes: deletes}
+	x := &write{token: k.Token, deletes: deletes, is: k.Is}
 	w.writes = append(w.writes, x)
 	return x
 }
@@ -322,6 +336,10 @@ func (w *world) newEpoch() {
 	}
 	w.conns, w.places, w.records = nil, nil, nil
 	w.acked, w.sent, w.handed = 0, 0, 0
+	w.disk.records = nil
+	for p := range w.calls {
+		p.mayErr = protocol.CodeInternal
+	}
 	w.cut()
 	w.learnEpoch()
 }

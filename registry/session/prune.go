@@ -11,6 +11,7 @@ func (s *Session) prune(now time.Duration, fx *Effects) {
 		}
 	}
 	p := s.box.Prune(s.cfg.Bounds, now, keep)
+	s.gone(p.Freed)
 	fx.event(EventPrunedCount, p.Count)
 	fx.event(EventPrunedBytes, p.Bytes)
 	fx.event(EventPrunedAge, p.Age)

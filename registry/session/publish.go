@@ -15,15 +15,18 @@ type Publish struct {
 	Level  Level
 }
 
-// pending is one call's frames between their append and the store's word. followers are repeats that share its outcome.
+// pending is one update between its commit and the store's word: a call's frames, a snapshot, or what rides along alone. followers are
+// repeats that share its outcome.
 type pending struct {
 	token       uint64
-	first, last uint64
+	first, last uint64 // 0 for no frames
 	to          any
 	level       Level
 	record      *RecordKey
 	followers   []follower
-	deletes     bool // the commit that ends the life
+	snapshots   bool      // the commit that stores snapshot, or drops the stored one where that is nil
+	snapshot    *snapshot // see there
+	deletes     bool      // the commit that ends the life
 }
 
 type follower struct {
@@ -33,11 +36,11 @@ type follower struct {
 
 // Publish takes a call's frames in. It never blocks on, and never fails because of, a reader (P-13).
 func (s *Session) Publish(now time.Duration, p Publish, fx *Effects) {
-	defer s.settle(fx)
+	defer s.settle(now, fx)
 	x := s.x
 	switch {
 	case x != nil && x.drain != nil:
-		fx.fail(p.To, drainingError(""))
+		fx.fail(p.To, x.drain.refusal(""))
 		return
 	case x != nil && x.ending != nil:
 		x.ending.deferred = append(x.ending.deferred, p) // for the next life (P-28)
@@ -53,12 +56,15 @@ func (s *Session) Publish(now time.Duration, p Publish, fx *Effects) {
 	var c Commit
 	for _, b := range p.Bodies {
 		c.Last = s.box.Append(b, now)
+		if s.kept != nil {
+			s.kept.ahead += int64(len(b)) + protocol.FrameOverhead
+		}
 	}
 	c.First = c.Last - uint64(len(p.Bodies)) + 1
 	c.Record, c.Sum = p.Record, p.Sum
 	x = s.more(fx)
 	if p.Record != nil {
-		fx.event(EventRecordPushed, x.remember(s.cfg, now, *p.Record, record{sum: p.Sum, first: c.First, last: c.Last, at: now}))
+		fx.event(EventRecordPushed, s.remember(now, *p.Record, record{sum: p.Sum, first: c.First, last: c.Last, at: now}))
 	}
 	s.commit(c, pending{first: c.First, last: c.Last, to: p.To, level: p.Level, record: p.Record}, fx)
 }
@@ -73,7 +79,9 @@ func (s *Session) commit(c Commit, p pending, fx *Effects) {
 	x := s.x
 	x.token++
 	c.Token, p.token = x.token, x.token
-	c.Floor, c.Acked = s.box.Floor(), s.acked
+	if s.kept != nil && !c.Delete {
+		s.tell(&c)
+	}
 	x.pending = append(x.pending, p)
 	fx.Commits = append(fx.Commits, c)
 }

@@ -65,9 +65,10 @@ func newWorld(t *rapid.T, fx *session.Effects, gens *uint64, serial *int, past m
 			RecordTTL: seconds(one("record ttl", 0, 60)), MaxRecords: one("records", 0, 2), ClientTTL: time.Hour,
 			Snapshots: one("snapshots", 0, 1) == 1, SnapshotTimeout: 5 * time.Second,
 			AckInterval: 5 * time.Second, MaxFrameBytes: 64 << 10, MaxMessageBytes: 1 << 20,
-			NewEpoch: func() session.Epoch { epochs++; return session.Epoch{Bits: epochs, Gen: 1} },
+			NewEpoch: func() uint64 { epochs++; return epochs }, Generation: 1,
 		},
 	}
+	keeping(t, w.cfg)
 	w.s, w.active = session.New(w.cfg, w.now), w.now
 	w.learnEpoch()
 	return w
@@ -118,6 +119,9 @@ var doings = []struct {
 	{"provider", 2, (*world).provider},
 	{"time", 2, (*world).time},
 	{"judge", 1, (*world).judge},
+	{"bodies", 3, (*world).bodies},
+	{"squeeze", 1, (*world).squeeze},
+	{"crash", 1, (*world).crash},
 	{"end", 1, (*world).end},
 }
 
@@ -242,25 +246,28 @@ func (w *world) word() {
 	w.turn(func() { w.s.Confirmed(w.now, x.token, nil, false, w.fx) }, func() {
 		w.writes = w.writes[1:]
 		if x.lost { // given up with its epoch: what the store says of it matters no more
+			w.disk.is = x.is
 			return
 		}
 		if x.deletes {
 			return
 		}
 		w.confirmed(x)
+		w.applied(x)
 		if w.ending != nil {
 			w.deleteIfIdle()
 		}
 	}, func() {
-		if !x.lost && !x.deletes {
+		if !x.lost && !x.deletes && !x.lazy {
 			w.prune()
+			w.spill(w.cfg.SpillAbove)
 		}
 	})
 }
 
 // storeFails: the oldest commit fails, and all that are under way behind it, each with its own word when its time comes (the store's promise).
 func (w *world) storeFails() {
-	if len(w.writes) == 0 || w.writes[0].failing {
+	if len(w.writes) == 0 || w.writes[0].failing || w.cfg.Kept { // a store that keeps clients is at its end then
 		return
 	}
 	for _, x := range w.writes {

@@ -16,80 +16,100 @@ type Read struct {
 	Wait  bool
 }
 
-// read is a Read that is not answered yet: it waits for a frame after its cursor, or for the snapshot.
+// read is a Read that is not answered yet: it waits for a frame after its cursor, for the snapshot, or for the store.
 type read struct {
 	to         any
 	limit      int
 	cursor     uint64
 	resume     protocol.Resume
 	reason     protocol.Reason
-	awaiting   bool
+	wait       bool // for a frame after the cursor
+	awaiting   bool // for the snapshot, until snapshotBy
 	snapshotBy time.Duration
+	fetching   uint64          // the token of the frames that the store is asked for; 0 for none
+	snapshot   json.RawMessage // goes with the page that is being fetched
 }
 
 // Read answers with the page after Since, by the rules of an attach (P-7). It counts as sent, is no ack, and holds no place.
 func (s *Session) Read(now time.Duration, in Read, fx *Effects) {
-	defer s.settle(fx)
+	defer s.settle(now, fx)
 	s.active = now
 	s.prune(now, fx)
-	r := read{to: in.To, limit: in.Limit, cursor: s.box.Floor()}
+	r := &read{to: in.To, limit: in.Limit, cursor: s.box.Floor()}
 	r.resume, r.reason = s.decide(in.Since)
-	draining := s.x != nil && (s.x.drain != nil || s.x.ending != nil)
+	ending := s.x != nil && s.x.ending != nil
+	draining := s.x != nil && s.x.drain != nil || ending
 	switch r.resume {
 	case protocol.ResumeUpToDate, protocol.ResumeReplay:
 		r.cursor = in.Since.Seq
-		if r.resume == protocol.ResumeReplay || !in.Wait || draining {
-			s.answerRead(r, nil, fx)
-			return
-		}
+		r.wait = r.resume == protocol.ResumeUpToDate && in.Wait && !draining
 	default:
-		if !s.cfg.Snapshots || draining {
-			s.answerRead(r, nil, fx)
-			return
-		}
-		r.awaiting, r.snapshotBy = true, now+s.cfg.SnapshotTimeout
+		r.awaiting, r.snapshotBy = s.hasSnapshot() && !draining, now+s.cfg.SnapshotTimeout
 	}
-	x := s.more(fx)
-	if len(x.reads) >= MaxWaiting {
+	cold := !r.wait && !r.awaiting && r.cold(s)
+	if ending && cold { // what is being deleted is not read from the store any more
+		fx.fail(in.To, protocol.Errorf(protocol.CodeNotFound, "the client is being deleted"))
+		return
+	}
+	if (r.wait || r.awaiting || cold) && s.x != nil && len(s.x.reads) >= MaxWaiting {
 		fx.Events = append(fx.Events, Event{Kind: EventRefused, N: 1, Code: protocol.CodeOverloaded})
 		fx.fail(in.To, &protocol.Error{Code: protocol.CodeOverloaded, Message: "too many reads wait on this client", RetryAfterMS: 1000})
 		return
 	}
+	if !r.wait && !r.awaiting && s.answerRead(r, nil, fx) {
+		return
+	}
+	x := s.more(fx)
 	x.reads = append(x.reads, r)
 	if r.awaiting {
-		s.askSnapshot(fx)
+		s.askSnapshot(now, fx)
 	}
 }
+
+// cold reports whether the page after r's cursor begins with frames that are not in memory.
+func (r *read) cold(s *Session) bool { return max(r.cursor, s.box.Floor()) < s.box.Cold() }
 
 // answerReads answers the long-polls that a new frame has come for.
 func (s *Session) answerReads(fx *Effects) {
 	if s.x == nil || len(s.x.reads) == 0 {
 		return
 	}
-	s.x.reads = keepUnless(s.x.reads, func(r read) bool {
-		if r.awaiting || r.cursor >= s.box.Head() {
+	s.x.reads = keepUnless(s.x.reads, func(r *read) bool {
+		if !r.wait || r.cursor >= s.box.Head() {
 			return false
 		}
-		s.answerRead(r, nil, fx)
-		return true
+		r.wait = false
+		return s.answerRead(r, nil, fx)
 	})
 }
 
-// answerRead answers r as things stand, with snapshot where there is one. A long-poll whose next frame is gone by now is told so.
-func (s *Session) answerRead(r read, snapshot json.RawMessage, fx *Effects) {
+// answerRead answers r as things stand, with snapshot where there is one, and returns true; false: the store has been asked for the
+// frames, and r waits for them. A long-poll whose next frame is gone by now is told so.
+func (s *Session) answerRead(r *read, snapshot json.RawMessage, fx *Effects) (done bool) {
 	if r.cursor < s.box.Floor() {
-		if r.resume == protocol.ResumeUpToDate {
+		if r.resume == protocol.ResumeUpToDate || r.resume == protocol.ResumeReplay {
 			r.resume, r.reason = protocol.ResumeTooOld, protocol.ReasonPruned
 		}
-		r.cursor = s.box.Floor()
+		r.cursor, snapshot = s.box.Floor(), nil // a snapshot from before would have a hole behind it
 	} else if r.resume == protocol.ResumeUpToDate && r.cursor < s.box.Head() {
 		r.resume = protocol.ResumeReplay
 	}
+	if r.cold(s) {
+		r.snapshot = snapshot
+		r.fetching = s.fetch(r.cursor, r.limit, protocol.MaxPageBytes, fx)
+		return false
+	}
+	s.answerPage(r, snapshot, s.box.Copy(nil, r.cursor, r.limit, protocol.MaxPageBytes), fx)
+	return true
+}
+
+// answerPage answers r with the frames after its cursor.
+func (s *Session) answerPage(r *read, snapshot json.RawMessage, frames []protocol.Piece, fx *Effects) {
 	page := &protocol.Page{
-		Resume: r.resume, Reason: r.reason, Epoch: s.epoch.String(), Floor: s.box.Floor(), Head: s.box.Head(),
+		Resume: r.resume, Reason: r.reason, Epoch: s.Epoch().String(), Floor: s.box.Floor(), Head: s.box.Head(),
 		Snapshot: snapshot, Frames: []json.RawMessage{},
 	}
-	for _, p := range s.box.Copy(nil, r.cursor, r.limit, protocol.MaxPageBytes) {
+	for _, p := range frames {
 		page.Frames = append(page.Frames, protocol.AppendFrame(nil, p.Seq, p.Body))
 		r.cursor = p.Seq
 	}

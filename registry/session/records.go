@@ -87,42 +87,47 @@ func (r *records) forget(failed []pending) {
 }
 
 // remember keeps one more record, lets go of those past their time, and returns how many went by the bound on their number.
-func (x *extra) remember(cfg *Config, now time.Duration, k RecordKey, rec record) (pushed int) {
-	if x.records == nil {
-		x.records = &records{by: map[RecordKey]record{}}
-	}
-	r := x.records
-	r.expire(cfg, now)
-	for cfg.MaxRecords > 0 && len(r.order) >= cfg.MaxRecords {
-		r.shift()
+func (s *Session) remember(now time.Duration, k RecordKey, rec record) (pushed int) {
+	s.expire(now)
+	for s.cfg.MaxRecords > 0 && s.x.records != nil && len(s.x.records.order) >= s.cfg.MaxRecords {
+		s.shift()
 		pushed++
 	}
-	r.by[k] = rec
-	r.order = append(r.order, k)
+	s.x.keepRecord(k, rec)
 	return pushed
 }
 
+func (x *extra) keepRecord(k RecordKey, rec record) {
+	if x.records == nil {
+		x.records = &records{by: map[RecordKey]record{}}
+	}
+	x.records.by[k] = rec
+	x.records.order = append(x.records.order, k)
+}
+
 // expire lets go of the records past their time.
-func (r *records) expire(cfg *Config, now time.Duration) {
-	if r == nil || cfg.RecordTTL <= 0 {
+func (s *Session) expire(now time.Duration) {
+	if s.x == nil || s.x.records == nil || s.cfg.RecordTTL <= 0 {
 		return
 	}
-	for len(r.order) > 0 {
-		if now-r.by[r.order[0]].at < cfg.RecordTTL {
-			return
-		}
-		r.shift()
+	for r := s.x.records; len(r.order) > 0 && now-r.by[r.order[0]].at >= s.cfg.RecordTTL; {
+		s.shift()
 	}
 }
 
-func (r *records) shift() {
+// shift lets go of the oldest record.
+func (s *Session) shift() {
+	r := s.x.records
+	if s.kept != nil {
+		s.kept.floor = max(s.kept.floor, r.by[r.order[0]].last)
+	}
 	delete(r.by, r.order[0])
 	r.order = r.order[1:]
 }
 
 // repeat answers p from its record, if there is one: with the first's outcome, once that is known.
 func (s *Session) repeat(now time.Duration, p Publish, fx *Effects) bool {
-	s.x.records.expire(s.cfg, now)
+	s.expire(now)
 	if s.x.records.empty() {
 		return false
 	}

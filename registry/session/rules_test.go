@@ -100,6 +100,9 @@ func (w *world) expectAsk() {
 
 // confirmed is the store's good word on x.
 func (w *world) confirmed(x *write) {
+	if x.lazy {
+		return
+	}
 	w.active = w.now
 	first := w.head() + 1
 	w.frames = append(w.frames, x.frames...)
@@ -162,7 +165,7 @@ func (w *world) serve(end *ending) {
 }
 
 func (w *world) deleteIfIdle() {
-	if w.pending() > 0 || w.ending.asked {
+	if w.pending() > 0 || w.ending.asked || len(w.disk.fetches) > 0 {
 		return
 	}
 	w.ending.asked = true
@@ -185,6 +188,11 @@ func (w *world) deleted(p *caller) {
 		c.goneIn = w.step
 	}
 	w.conns, w.places = nil, nil
+	for p := range w.calls {
+		if p.kind == "read" {
+			p.mayErr = protocol.CodeNotFound
+		}
+	}
 	w.cut()
 	w.ending = &ending{to: p}
 	w.deleteIfIdle()
@@ -217,7 +225,7 @@ func (w *world) retire() {
 		w.fail("the deletion was not answered")
 	}
 	w.frames, w.floor, w.acked, w.sent, w.handed = nil, 0, 0, 0, 0
-	w.records, w.ending, w.active = nil, nil, w.now
+	w.records, w.ending, w.active, w.disk = nil, nil, w.now, disk{}
 	another := !next && !w.draining() && w.chance("another actor")
 	if another {
 		w.ask = nil // whoever answers it speaks to nobody

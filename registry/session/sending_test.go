@@ -12,7 +12,7 @@ import (
 
 // TestP27_SendsWithoutAnAnswerCountAsReplies: a connection that sends faster than its targets answer is not read any more.
 func TestP27_SendsWithoutAnAnswerCountAsReplies(t *testing.T) {
-	cfg := session.Config{NewEpoch: func() session.Epoch { return session.Epoch{Bits: 1, Gen: 1} }}
+	cfg := session.Config{NewEpoch: func() uint64 { return 1 }, Generation: 1}
 	s := session.New(&cfg, 0)
 	step := func(f func(fx *session.Effects)) session.Effects {
 		var fx session.Effects

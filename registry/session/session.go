@@ -31,8 +31,15 @@ type Config struct {
 	// AckInterval, MaxFrameBytes and MaxMessageBytes are announced in hello (P-6).
 	AckInterval                    time.Duration
 	MaxFrameBytes, MaxMessageBytes int
-	// NewEpoch returns an epoch that was never used before.
-	NewEpoch func() Epoch
+	// NewEpoch returns 64 random bits, never 0: the client's own part of an epoch that was never used before. Generation is the store's part.
+	NewEpoch   func() uint64
+	Generation uint32
+
+	// Kept says that a store has the clients too, so that they can leave memory: bodies above SpillAbove bytes, and whole clients that
+	// have been idle for SleepAfter; zero or less: not for that.
+	Kept       bool
+	SpillAbove int64
+	SleepAfter time.Duration
 }
 
 // MaxPlaces is how many places of lost connections one client holds; the oldest gives way (P-11).
@@ -61,13 +68,14 @@ func (e Epoch) String() string {
 
 // Session is the state of one client. What an idle client lacks sits behind x, nil while there is none of it.
 type Session struct {
-	cfg   *Config
-	box   outbox.Outbox
-	epoch Epoch
+	cfg  *Config
+	box  outbox.Outbox
+	bits uint64 // the client's own part of the epoch
 	// acked is the greatest ack of any reader, sent the last seq given to any reader, written the last that is known to be in a reader's kernel; all in this epoch.
 	acked, sent, written uint64
 	active               time.Duration // when its own side or a direct publish last did something (P-28)
 	x                    *extra
+	kept                 *kept // where a store has the client too; nil where memory is all there is
 }
 
 // extra is what a client has while something is going on.
@@ -79,22 +87,31 @@ type extra struct {
 	owed     int       // words that the store still owes on updates that were given up behind a failed one
 	void     uint64    // the words up to this token were given up with an epoch that is over: they say nothing any more
 	waits    []wait    // publishers that wait for sent or acked
-	reads    []read    // long-polls, and reads that wait for a snapshot
+	reads    []*read   // long-polls, and reads that wait for a snapshot or for the store
 	records  *records
-	ask      uint64 // the token of the provider call under way; 0 for none
-	asked    uint64 // the last token given to a provider call
-	outdated bool   // the provider call under way was for an earlier life
+	snapshot *snapshot // the stored one; nil for none
+	latest   *snapshot // the one that was last given to the store, confirmed or not
+	ask      uint64    // the token of the provider call under way; 0 for none
+	asked    uint64    // the last token given to a provider call
+	outdated bool      // the provider call under way was for an earlier life
 	ending   *ending
 	drain    *drain
 }
 
 // New returns the session of a client that has nothing yet, alive since now. cfg is shared and not changed.
 func New(cfg *Config, now time.Duration) Session {
-	return Session{cfg: cfg, epoch: cfg.NewEpoch(), active: now}
+	s := Session{cfg: cfg, bits: cfg.NewEpoch(), active: now}
+	if cfg.Kept {
+		s.kept = &kept{}
+	}
+	return s
 }
 
+// Alive reports whether there is a client at all: the zero Session is that of a client which nobody has made.
+func (s *Session) Alive() bool { return s.cfg != nil }
+
 // Epoch returns the epoch of this life.
-func (s *Session) Epoch() Epoch { return s.epoch }
+func (s *Session) Epoch() Epoch { return Epoch{s.bits, s.cfg.Generation} }
 
 // Busy reports whether anything is attached, pending, waiting or held: whether the client is more than its retained frames.
 func (s *Session) Busy() bool { return s.x != nil }
@@ -110,54 +127,63 @@ func (s *Session) more(fx *Effects) *extra {
 }
 
 // settle ends every input: it lets go of x when it is empty, and reports the next deadline.
-func (s *Session) settle(fx *Effects) {
-	x := s.x
-	if x == nil {
-		fx.Next = 0
-		return
-	}
-	if len(x.attached)+len(x.places)+len(x.pending)+len(x.waits)+len(x.reads) == 0 &&
-		x.owed == 0 && x.records.empty() && x.ask == 0 && x.ending == nil && x.drain == nil {
+func (s *Session) settle(now time.Duration, fx *Effects) {
+	if x := s.x; x != nil && x.quiet() && x.records.empty() && x.snapshot == nil && x.latest == nil {
 		spare := x.pending[:0]
 		if cap(spare) > 16 {
 			spare = nil
 		}
 		*x = extra{pending: spare}
 		s.x, fx.spare = nil, x
-		fx.Next = 0
-		return
 	}
-	fx.Next = x.deadline()
+	fx.Next = 0
+	if s.x != nil {
+		fx.Next = s.x.deadline()
+	}
+	if s.kept != nil {
+		fx.Next = sooner(fx.Next, s.keptDeadline(now))
+	}
+}
+
+// quiet reports whether nothing is going on: what is left is the store's too, where there is one.
+func (x *extra) quiet() bool {
+	return x == nil || len(x.attached)+len(x.places)+len(x.pending)+len(x.waits)+len(x.reads) == 0 &&
+		x.owed == 0 && x.ask == 0 && x.ending == nil && x.drain == nil
+}
+
+// sooner is the earlier of two deadlines, of which 0 is never.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b > 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // deadline is the earliest time at which Tick has something to do; 0 for never.
 func (x *extra) deadline() time.Duration {
 	var d time.Duration
-	sooner := func(t time.Duration) {
-		if t > 0 && (d == 0 || t < d) {
-			d = t
-		}
-	}
+	take := func(t time.Duration) { d = sooner(d, t) }
 	for i := range x.places {
-		sooner(x.places[i].until)
+		take(x.places[i].until)
 	}
 	for _, a := range x.attached {
 		if a.awaiting {
-			sooner(a.snapshotBy)
+			take(a.snapshotBy)
 		}
 	}
 	for i := range x.reads {
 		if x.reads[i].awaiting {
-			sooner(x.reads[i].snapshotBy)
+			take(x.reads[i].snapshotBy)
 		}
 	}
 	if x.drain != nil && len(x.attached) > 0 {
-		sooner(x.drain.by)
+		take(x.drain.by)
 	}
 	return d
 }
 
-// Tick does what is due at now: places end, providers are given up, draining closes what is left.
+// Tick does what is due at now: places end, providers are given up, draining closes what is left, the store learns what it does not know
+// yet, and a client that has been idle for long goes to sleep.
 func (s *Session) Tick(now time.Duration, fx *Effects) {
 	if s.x != nil {
 		s.endPlaces(now, fx)
@@ -166,13 +192,16 @@ func (s *Session) Tick(now time.Duration, fx *Effects) {
 			s.closeDraining(now, fx)
 		}
 	}
-	s.settle(fx)
+	if s.kept != nil {
+		s.keep(now, fx)
+	}
+	s.settle(now, fx)
 }
 
 // State describes the client; the caller fills in what a session does not know: ClientID and LastSeen.
 func (s *Session) State(one bool) protocol.State {
 	st := protocol.State{
-		Epoch: s.epoch.String(), Floor: s.box.Floor(), Head: s.box.Head(), Acked: s.acked,
+		Epoch: s.Epoch().String(), Floor: s.box.Floor(), Head: s.box.Head(), Acked: s.acked,
 		Bytes: s.box.Bytes(), Frames: s.box.Len(),
 	}
 	if s.x == nil {
@@ -193,14 +222,17 @@ func (s *Session) State(one bool) protocol.State {
 // LastActive is when its own side or a direct publish last did something (P-28).
 func (s *Session) LastActive() time.Duration { return s.active }
 
-// Held is what the client's frames and records cost, in bytes, towards max_total_bytes (P-18, P-29).
+// Held is what the client's frames, records and snapshot cost, in bytes, towards max_total_bytes (P-18, P-29).
 func (s *Session) Held() int64 {
 	n := s.box.Bytes()
 	if s.x != nil {
-		n += s.x.records.bytes()
+		n += s.x.records.bytes() + s.x.latest.bytes()
 	}
 	return n
 }
+
+// Hot is how many bytes of confirmed frames' bodies are in memory.
+func (s *Session) Hot() int64 { return s.box.Hot() }
 
 // Places is the number of places that lost connections hold (P-11).
 func (s *Session) Places() int {

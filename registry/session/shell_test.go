@@ -51,6 +51,7 @@ func (w *world) turn(call, rules, afterwards func()) {
 	w.fx.Reset()
 	call()
 	w.commits, w.asks = slices.Clone(w.fx.Commits), slices.Clone(w.fx.Asks)
+	w.lazily()
 	for _, k := range w.commits {
 		if got := w.s.Appended(nil, k.First, k.Last); !k.Delete && len(got) != int(k.Last-k.First+1) {
 			w.fail("commit #%d of %d..%d has %d bodies", k.Token, k.First, k.Last, len(got))
@@ -62,8 +63,12 @@ func (w *world) turn(call, rules, afterwards func()) {
 		afterwards()
 	}
 	w.next = w.fx.Next
-	retire := w.fx.Retire
+	retire, sleep := w.fx.Retire, w.fx.Sleep
+	w.told()
 	w.check()
+	if sleep && w.chance("sleep") {
+		w.sleeps()
+	}
 	if retire {
 		w.retire()
 	}
@@ -214,7 +219,7 @@ func (w *world) control(c *conn, body protocol.Body, at int) {
 		right = right && c.pongs >= 0
 	case protocol.TypeReceipt:
 	case protocol.TypeGoaway:
-		done := c.last == w.head() && !c.replaying && c.awaiting == 0 && w.pending() == 0
+		done := c.last == w.head() && !c.replaying && c.awaiting == 0 && w.appending() == 0
 		right = w.draining() && (c.refuse || right && (done || w.now >= w.drainBy))
 	default:
 		right = false
@@ -228,10 +233,12 @@ func (w *world) control(c *conn, body protocol.Body, at int) {
 func (w *world) page(p *caller, g *protocol.Page) {
 	start := p.start
 	switch {
-	case p.snapshot:
+	case p.snapshot && start >= g.Floor:
 		if g.Snapshot == nil {
 			w.fail("P-9: the page has no snapshot")
 		}
+	case g.Snapshot != nil:
+		w.fail("P-9: the page has a snapshot as of %d, and begins at %d", start, g.Floor)
 	case start < g.Floor:
 		start = g.Floor
 	}

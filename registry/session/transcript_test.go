@@ -70,11 +70,12 @@ func defaults() *session.Config {
 		Bounds: outbox.Bounds{Frames: 10_000, Bytes: 4 << 20, Age: 24 * time.Hour}, ResumeWindow: time.Minute, MaxConnections: 16,
 		RecordTTL: 24 * time.Hour, MaxRecords: 10_000, ClientTTL: 24 * time.Hour, SnapshotTimeout: 5 * time.Second,
 		AckInterval: 5 * time.Second, MaxFrameBytes: 64 << 10, MaxMessageBytes: 1 << 20,
-		NewEpoch: func() session.Epoch {
+		NewEpoch: func() uint64 {
 			epochs++
 			const e0 = 14 * 36 // so that the n-th reads en-1
-			return session.Epoch{Bits: e0 + epochs, Gen: 1}
+			return e0 + epochs
 		},
+		Generation: 1,
 	}
 }
 
@@ -269,7 +270,7 @@ var inputs = map[string]func(*player, *call){
 		require.NoError(p.t, err)
 		p.s.AckBy(p.now, cur, c.opts["connection"], c.word(0), &p.fx)
 	},
-	"giveup": func(p *player, c *call) { p.s.GiveUp(c.word(0), &p.fx) },
+	"giveup": func(p *player, c *call) { p.s.GiveUp(p.now, c.word(0), &p.fx) },
 	"provider": func(p *player, c *call) {
 		token, asOf := uint64(p.int(c.opts["ask"])), uint64(p.int("0"+c.opts["as_of"]))
 		if c.has("failed") {
@@ -293,7 +294,7 @@ var inputs = map[string]func(*player, *call){
 		}
 	},
 	"delete":  func(p *player, c *call) { p.s.Delete(p.now, c.word(0), &p.fx) },
-	"drain":   func(p *player, c *call) { p.s.Drain(p.now, p.duration(c.opts["by"]), 1500, &p.fx) },
+	"drain":   func(p *player, c *call) { p.s.Drain(p.now, p.duration(c.opts["by"]), 1500, nil, &p.fx) },
 	"recover": func(p *player, c *call) { p.s.Recover(p.now, &p.fx) },
 	"state": func(p *player, c *call) {
 		st := p.s.State(true)

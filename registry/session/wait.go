@@ -1,6 +1,10 @@
 package session
 
-import "github.com/restante/restante/protocol"
+import (
+	"time"
+
+	"github.com/restante/restante/protocol"
+)
 
 // Level is how far a publisher wants its frames to have come before it is answered.
 type Level uint8
@@ -72,7 +76,7 @@ func (s *Session) answerWait(w wait, fx *Effects) bool {
 
 func (s *Session) answer(w wait, l Level, reason string, fx *Effects) {
 	fx.Replies = append(fx.Replies, Reply{To: w.to, Stored: &Stored{
-		Epoch: s.epoch, First: w.first, Last: w.last, Status: l.String(), Reason: reason, Duplicate: w.duplicate,
+		Epoch: s.Epoch(), First: w.first, Last: w.last, Status: l.String(), Reason: reason, Duplicate: w.duplicate,
 	}})
 }
 
@@ -129,7 +133,7 @@ func (e *ending) giveUp(to any) {
 }
 
 // GiveUp answers whoever gave to with what has been reached by now: its time is over, or its caller is gone.
-func (s *Session) GiveUp(to any, fx *Effects) {
+func (s *Session) GiveUp(now time.Duration, to any, fx *Effects) {
 	if s.x != nil {
 		for i := range s.x.pending {
 			s.x.pending[i].giveUp(to)
@@ -144,13 +148,13 @@ func (s *Session) GiveUp(to any, fx *Effects) {
 			s.answer(w, s.level(w.last), protocol.ShortTimeout, fx)
 			return true
 		})
-		s.x.reads = keepUnless(s.x.reads, func(r read) bool {
-			if r.to != to {
+		s.x.reads = keepUnless(s.x.reads, func(r *read) bool {
+			if r.to != to || r.fetching != 0 { // the store answers soon
 				return false
 			}
-			s.answerRead(r, nil, fx)
-			return true
+			r.awaiting, r.wait = false, false
+			return s.answerRead(r, nil, fx)
 		})
 	}
-	s.settle(fx)
+	s.settle(now, fx)
 }

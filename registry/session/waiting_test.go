@@ -11,7 +11,7 @@ import (
 
 // TestP29_WaitingIsBounded fills a client's waiting publishers and reads: the next of each is answered at once, and nothing is lost.
 func TestP29_WaitingIsBounded(t *testing.T) {
-	cfg := session.Config{NewEpoch: func() session.Epoch { return session.Epoch{Bits: 1, Gen: 1} }}
+	cfg := session.Config{NewEpoch: func() uint64 { return 1 }, Generation: 1}
 	s := session.New(&cfg, 0)
 	publish := func(to int, l session.Level) []session.Reply {
 		var fx session.Effects

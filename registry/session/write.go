@@ -28,8 +28,8 @@ func (s *Session) pump(now time.Duration, a *attachment, fx *Effects) {
 		s.pause(a, fx)
 	}
 	if reading {
-		batch = s.fill(a, batch)
-		if d := s.x.drain; d != nil && !a.replaying && a.cursor == s.box.Head() && len(s.x.pending) == 0 {
+		batch = s.fill(a, batch, fx)
+		if d := s.x.drain; d != nil && !a.replaying && a.cursor == s.box.Head() && s.box.Tail() == s.box.Head() {
 			batch = append(batch, protocol.Piece{Body: protocol.EncodeGoaway(d.retryMS)})
 			a.closing = protocol.CloseDraining
 		}
@@ -50,17 +50,26 @@ func (s *Session) end(now time.Duration, a *attachment, code protocol.CloseCode,
 	}
 }
 
-// fill appends the frames after a's cursor, and replay_end where it is due.
-func (s *Session) fill(a *attachment, batch []protocol.Piece) []protocol.Piece {
+// fill appends the frames after a's cursor, and replay_end where it is due. Frames that are not in memory are asked for, and come with a
+// later batch; what waits outside the sequence does not wait for them.
+func (s *Session) fill(a *attachment, batch []protocol.Piece, fx *Effects) []protocol.Piece {
 	most := uint64(maxBatchFrames)
 	if a.replaying {
 		most = min(most, a.replayTo-min(a.replayTo, a.cursor))
 	}
-	if batch == nil && a.cursor < s.box.Head() {
-		batch = make([]protocol.Piece, 0, min(most+1, s.box.Head()-a.cursor))
-	}
 	before := len(batch)
-	batch = s.box.Copy(batch, a.cursor, int(most), protocol.BatchBytes)
+	switch {
+	case a.fetching != 0:
+	case a.fetched != nil:
+		batch, a.fetched = append(batch, a.fetched...), nil
+	case a.cursor < s.box.Cold() && most > 0:
+		a.fetching = s.fetch(a.cursor, int(most), protocol.BatchBytes, fx)
+	default:
+		if batch == nil && a.cursor < s.box.Head() {
+			batch = make([]protocol.Piece, 0, min(most+1, s.box.Head()-a.cursor))
+		}
+		batch = s.box.Copy(batch, a.cursor, int(most), protocol.BatchBytes)
+	}
 	if len(batch) > before {
 		a.cursor = batch[len(batch)-1].Seq
 		s.sent = max(s.sent, a.cursor)
@@ -100,7 +109,7 @@ func (s *Session) Written(now time.Duration, gen uint64, fx *Effects) {
 		}
 		s.pump(now, a, fx)
 	}
-	s.settle(fx)
+	s.settle(now, fx)
 }
 
 // PingDue queues a JSON ping for connection gen, unless one is still on its way (P-16).
@@ -114,7 +123,7 @@ func (s *Session) PingDue(now time.Duration, gen uint64, fx *Effects) {
 			s.pump(now, a, fx)
 		}
 	}
-	s.settle(fx)
+	s.settle(now, fx)
 }
 
 // reply queues one frame outside the sequence; at 64 of them or 64 KiB the connection's reading stops (P-27).

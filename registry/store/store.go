@@ -32,8 +32,8 @@ type Owner interface {
 	Loaded(c *Client, err error)
 	// Bodies answers a Read: the bodies of the frames After+1 and on, dense.
 	Bodies(token uint64, bodies []protocol.Body, err error)
-	// SnapshotData answers a ReadSnapshot.
-	SnapshotData(token uint64, data []byte, err error)
+	// SnapshotData answers a ReadSnapshot: the data, and the seq that the data is as of; nil where there is none.
+	SnapshotData(token, asOf uint64, data []byte, err error)
 }
 
 // State is what there is to know of a client besides its frames, records and snapshot; each update writes it whole. The zero
@@ -45,8 +45,9 @@ type State struct {
 	Floor, Head, Acked, Sent uint64
 	// Records of frames up to RecordFloor say nothing any more (P-18).
 	RecordFloor uint64
-	// Cleaned is up to where the store has been told to give back dead frames, at most Floor; RecordsCleaned the same for records.
-	Cleaned, RecordsCleaned uint64
+	// Cleaned is up to where the store has been told to give back dead frames, at most Floor; RecordsCleaned the same for records, of
+	// which there are so many above it, dead or not.
+	Cleaned, RecordsCleaned, Records uint64
 	// Seen is when the client's own side or a direct publish last did something, coarsely (P-28).
 	Seen int64
 	// Oldest is when the oldest retained frame was appended, 0 for none.
@@ -65,9 +66,10 @@ func (s *State) Frames() uint64 { return s.Head - s.Floor }
 type Update struct {
 	Token uint64
 	// Was is what the update before this one, or the Load, said; zero for a client that the store does not have. The adapter gives
-	// back what is dead: the frames (Was.Cleaned, Is.Cleaned], the records (Was.RecordsCleaned, Is.RecordsCleaned].
+	// back what is dead: the frames (Was.Cleaned, Is.Cleaned], the records (Was.RecordsCleaned, Is.RecordsCleaned], and, where an
+	// actor that failed has given up seqs that the store has, the frames and records above the last that Is leaves of Was.
 	Was, Is State
-	// First is the seq of Bodies[0], Was.Head+1; the others follow densely. No bodies: First is 0. At is when they were appended.
+	// First is the seq of Bodies[0]; the others follow densely, up to Is.Head. No bodies: First is 0. At is when they were appended.
 	First  uint64
 	Bodies []protocol.Body
 	At     int64

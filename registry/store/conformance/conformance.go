@@ -2,9 +2,12 @@
 package conformance
 
 import (
+	"flag"
 	"fmt"
 	"sync"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"github.com/restante/restante/registry/store"
 )
@@ -14,6 +17,9 @@ type Opened struct {
 	Store store.Store
 	// Reopen closes the store and opens what it has left. nil for an adapter that leaves nothing.
 	Reopen func() (store.Store, error)
+	// Crash opens what the store would have left if the machine had stopped at this moment, and gives the earlier one up. nil for an adapter
+	// that cannot show it, or does not promise that all that was confirmed is there then.
+	Crash func() (store.Store, error)
 	// Break makes every later write fail at the disk. nil for an adapter without one.
 	Break func()
 }
@@ -30,6 +36,7 @@ var promises = []struct {
 	{"a client's delete is confirmed, and its next life begins", deletes, false},
 	{"what is behind a failed commit fails too", failsBehind, false},
 	{"close answers what is under way", closeAnswers, true},
+	{"what was confirmed is there, by the script", scripted, true},
 	{"the generation stands while the store is open, and commits go on after a reopen", generation, true},
 }
 
@@ -49,6 +56,26 @@ func Run(t *testing.T, open func(t testing.TB) Opened) {
 			}
 		})
 	}
+	t.Run("what was confirmed is there, at random", func(t *testing.T) {
+		defer setFlag("rapid.checks", "12")()
+		defer setFlag("rapid.steps", "20")()
+		defer setFlag("rapid.nofailfile", "true")()
+		rapid.Check(t, func(r *rapid.T) {
+			if err := random(open(t), r); err != nil {
+				r.Fatal(err)
+			}
+		})
+	})
+}
+
+// setFlag sets a flag of rapid's for a while: each step opens a store anew, which takes its time.
+func setFlag(name, value string) (back func()) {
+	f := flag.Lookup(name)
+	before := f.Value.String()
+	if err := f.Value.Set(value); err != nil {
+		panic(err)
+	}
+	return func() { _ = f.Value.Set(before) }
 }
 
 func answeredInOrder(o Opened) error {

@@ -68,7 +68,11 @@ func (l *late) breakDown() {
 func TestAStoreThatKeepsItsPromises(t *testing.T) {
 	Run(t, func(testing.TB) Opened {
 		l := newLate(nil)
-		reopen := func() (store.Store, error) { return newLate(nil), l.Close() }
+		reopen := func() (store.Store, error) {
+			err := l.Close()
+			l = newLate(nil)
+			return l, err
+		}
 		return Opened{Store: l, Break: l.breakDown, Reopen: reopen}
 	})
 }

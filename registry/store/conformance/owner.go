@@ -24,11 +24,24 @@ type owner struct {
 	token    uint64
 	update   store.Update // one, used again and again, as an actor does
 	scribble bool
+	was      store.State // after the last update
 
 	mu      sync.Mutex
 	given   []word
 	broken  error // the first promise that was broken
 	arrived chan struct{}
+	heard   chan heard // answers to what was asked to be read
+}
+
+// heard is the answer to one Load, Read or ReadSnapshot.
+type heard struct {
+	kind   string
+	token  uint64
+	client *store.Client
+	bodies []protocol.Body
+	asOf   uint64
+	data   []byte
+	err    error
 }
 
 // word is the answer to one commit.
@@ -38,7 +51,7 @@ type word struct {
 }
 
 func newOwner(id string, s store.Store) *owner {
-	return &owner{id: id, store: s, epoch: 1, arrived: make(chan struct{}, 1)}
+	return &owner{id: id, store: s, epoch: 1, arrived: make(chan struct{}, 1), heard: make(chan heard, 8)}
 }
 
 // ClientID names the owner.
@@ -81,7 +94,9 @@ func (w *owner) commit(n int) {
 		w.seq++
 		w.update.Bodies = append(w.update.Bodies, protocol.Body(fmt.Sprintf(`{"type":"f","n":%d}`, w.seq)))
 	}
+	w.update.Was = w.was
 	w.update.Is = store.State{Epoch: w.epoch, Floor: w.seq / 2, Acked: w.seq / 2, Head: w.seq}
+	w.was = w.update.Is
 	w.update.Record = nil
 	if w.seq%2 == 0 {
 		w.update.Record = &store.Record{Key: [16]byte{byte(w.seq)}}
@@ -89,17 +104,42 @@ func (w *owner) commit(n int) {
 	w.give()
 }
 
-// Loaded answers a Load.
-func (w *owner) Loaded(*store.Client, error) {}
+// Loaded takes the answer to a Load.
+func (w *owner) Loaded(c *store.Client, err error) {
+	w.heard <- heard{kind: "Loaded", client: c, err: err}
+}
 
-// Bodies answers a Read.
-func (w *owner) Bodies(uint64, []protocol.Body, error) {}
+// Bodies takes the answer to a Read.
+func (w *owner) Bodies(token uint64, bodies []protocol.Body, err error) {
+	w.heard <- heard{kind: "Bodies", token: token, bodies: bodies, err: err}
+}
 
-// SnapshotData answers a ReadSnapshot.
-func (w *owner) SnapshotData(uint64, []byte, error) {}
+// SnapshotData takes the answer to a ReadSnapshot.
+func (w *owner) SnapshotData(token, asOf uint64, data []byte, err error) {
+	w.heard <- heard{kind: "SnapshotData", token: token, asOf: asOf, data: data, err: err}
+}
+
+// hear waits for the answer to what was asked last.
+func (w *owner) hear(kind string, token uint64) (heard, error) {
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	select {
+	case h := <-w.heard:
+		if h.err != nil {
+			return h, fmt.Errorf("%s: %s: %w", w.id, kind, h.err)
+		}
+		if h.kind != kind || h.token != token {
+			return h, fmt.Errorf("%s: %s with the token %d was answered by %s with the token %d", w.id, kind, token, h.kind, h.token)
+		}
+		return h, nil
+	case <-late.C:
+		return heard{}, fmt.Errorf("%s: %s was never answered", w.id, kind)
+	}
+}
 
 func (w *owner) delete() {
-	w.update = store.Update{Delete: true, Bodies: w.update.Bodies[:0]}
+	w.update = store.Update{Delete: true, Was: w.was, Bodies: w.update.Bodies[:0]}
+	w.was = store.State{}
 	w.give()
 }
 

@@ -1,0 +1,137 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/restante/restante/protocol"
+	"github.com/restante/restante/registry/session"
+	"github.com/restante/restante/registry/store"
+)
+
+// obey carries out what the session asks for, in the order of architecture's seam.
+func (c *client) obey(t *turn) {
+	fx := &t.fx
+	for i := 0; i < len(fx.Commits); i++ { // a commit that is confirmed at once may bring about more
+		c.commit(&fx.Commits[i], t)
+	}
+	for _, f := range fx.Fetches {
+		c.reg.disk.Read(c, store.Read{Token: f.Token, After: f.After, Last: f.Last, Frames: f.Frames, Bytes: f.Bytes})
+	}
+	for _, a := range fx.Asks {
+		c.ask(a)
+	}
+	fx.Asks = fx.Asks[:0] // asked: see abandon
+	for _, w := range fx.Writes {
+		if p := c.peer(w.Gen); p != nil {
+			p.Write(w.Batch)
+		}
+	}
+	for _, p := range fx.Pauses {
+		if peer := c.peer(p.Gen); peer != nil {
+			peer.Pause(p.Stop)
+		}
+	}
+	for _, f := range fx.Forwards {
+		c.forward(f)
+	}
+	for _, to := range fx.Settled {
+		to.(sender).release(c.reg)
+	}
+	for _, r := range fx.Replies {
+		if to, ok := r.To.(sender); ok {
+			to.release(c.reg)
+			to.answer(c, r)
+		}
+	}
+	for _, x := range fx.Closes {
+		if p := c.peer(x.Gen); p != nil {
+			p.Close(x.Code)
+			c.dropPeer(x.Gen)
+		}
+	}
+	for i := range fx.Events {
+		c.reg.count(&fx.Events[i])
+	}
+	fx.Events = fx.Events[:0]
+	if fx.Next > 0 && (c.timer == 0 || fx.Next < c.timer) {
+		c.timer = fx.Next
+		c.reg.sys.At(c, fx.Next)
+	}
+	if fx.Retire {
+		c.end()
+	}
+}
+
+// end closes this life, or begins the next where mail has come meanwhile.
+func (c *client) end() {
+	t := new(turn)
+	next := c.session.Ended(&t.fx)
+	c.obey(t)
+	c.endGets()
+	if !next {
+		if rest, done := c.reg.retire(c, beginsALife); done {
+			c.reg.counters.Clients.Add(-1)
+			c.session = session.Session{} // nothing of this life counts any more
+			c.reg.sys.Closed(Address, c.id)
+			for _, m := range rest {
+				c.tooLate(m)
+			}
+			return
+		}
+	}
+	t.reset()
+	c.session.Reborn(c.reg.sys.Now(), &t.fx)
+	c.reg.counters.ClientsCreated.Add(1)
+	c.obey(t)
+}
+
+// commit gives one update to the store.
+func (c *client) commit(k *session.Commit, t *turn) {
+	u := &t.update
+	*u = store.Update{Token: k.Token, First: k.First, Snapshot: k.Snapshot, Lazy: k.Lazy, Delete: k.Delete}
+	if c.reg.disk != nil {
+		u.Was = c.more.was
+		if !k.Delete {
+			u.Is, u.At = c.reg.keptState(&k.Is), c.reg.wall(c.reg.sys.Now())
+		}
+		c.more.was = u.Is
+	}
+	if k.First > 0 {
+		t.bodies = c.session.Appended(t.bodies[:0], k.First, k.Last)
+		u.Bodies = t.bodies
+	}
+	if k.Record != nil {
+		u.Record = &store.Record{Key: *k.Record, Sum: k.Sum}
+	}
+	if now, err := c.reg.store.Commit(c, u); now {
+		c.session.Confirmed(c.reg.sys.Now(), k.Token, err, errors.Is(err, store.ErrUnknown), &t.fx)
+	}
+}
+
+// ask asks the store for the stored snapshot, or calls the provider on a goroutine of its own.
+func (c *client) ask(a session.Ask) {
+	if a.Stored {
+		c.reg.disk.ReadSnapshot(c, a.Token)
+		return
+	}
+	c.reg.sys.Go(func() {
+		ctx, cancel := context.WithTimeout(c.reg.base, c.reg.cfg.Session.SnapshotTimeout)
+		defer cancel()
+		m := &answeredMail{token: a.Token}
+		defer func() {
+			if p := recover(); p != nil {
+				m.err = fmt.Errorf("it panicked: %v", p)
+				c.reg.counters.Panics.Add(1)
+				c.reg.sys.Logger().Error("snapshot provider panicked", "client_id", c.id, "panic", p)
+			}
+			c.tell(m)
+		}()
+		m.asOf, m.data, m.err = c.reg.cfg.Snapshot(ctx, c.id, a.Floor, a.Head)
+	})
+}
+
+func notFound(id string) *protocol.Error {
+	return protocol.Errorf(protocol.CodeNotFound, "there is no client %q", id)
+}

@@ -1,0 +1,92 @@
+package outbox
+
+import (
+	"time"
+
+	"github.com/restante/restante/protocol"
+)
+
+// cold is what is left in memory of the frames whose bodies are in the store only: the oldest of an outbox.
+type cold struct {
+	ring[coldEntry]
+	bytes int64 // of the bodies, with overhead
+}
+
+type coldEntry struct {
+	at   time.Duration
+	size uint32 // of the body
+}
+
+// Cold is the highest seq whose body is not in memory, the floor if there is none such.
+func (o *Outbox) Cold() uint64 {
+	if o.cold == nil {
+		return o.floor
+	}
+	return o.floor + uint64(o.cold.n)
+}
+
+// Hot is how many bytes the bodies of confirmed frames in memory have, without overhead.
+func (o *Outbox) Hot() int64 {
+	n := o.bytes
+	if o.cold != nil {
+		n -= o.cold.bytes
+	}
+	return n - int64(o.head-o.Cold())*protocol.FrameOverhead
+}
+
+// Spill lets go of the bodies of the oldest confirmed frames until Hot is at most keep, and returns how many frames that were. The
+// caller knows that the store has them.
+func (o *Outbox) Spill(keep int64) (frames int) {
+	hot := o.Hot()
+	for at := o.Cold(); hot > keep && at < o.head; at++ {
+		e := o.hot.shift()
+		hot -= int64(len(e.body))
+		o.freeze(len(e.body), e.at)
+		frames++
+	}
+	if frames > 0 {
+		o.hot.fit()
+	}
+	return frames
+}
+
+// Restore begins anew with an outbox as the store has it: nothing is retained yet, and the next frame is floor+1.
+func (o *Outbox) Restore(floor uint64) { *o = Outbox{floor: floor, head: floor} }
+
+// Restored adds the next retained frame after Restore, oldest first: its size, and its body, or nil where that was left in the store.
+func (o *Outbox) Restored(body protocol.Body, size int, at time.Duration) {
+	if body == nil {
+		o.Spill(0) // what is cold is older than what is hot
+		o.freeze(size, at)
+	} else {
+		o.hot.push(entry{body, at})
+	}
+	o.head++
+	o.bytes += cost(size)
+}
+
+func (o *Outbox) freeze(size int, at time.Duration) {
+	if o.cold == nil {
+		o.cold = &cold{}
+	}
+	o.cold.push(coldEntry{at, uint32(size)})
+	o.cold.bytes += cost(size)
+}
+
+// dropCold is DropTo's part that is cold.
+func (o *Outbox) dropCold(seq uint64, bytes *int64) (frames int) {
+	if o.cold == nil {
+		return 0
+	}
+	for ; o.floor < seq && o.cold.n > 0; frames++ {
+		*bytes += cost(int(o.cold.shift().size))
+		o.floor++
+	}
+	o.cold.bytes -= *bytes
+	if o.cold.n == 0 {
+		o.cold = nil
+	} else if frames > 0 {
+		o.cold.fit()
+	}
+	return frames
+}
