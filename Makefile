@@ -5,7 +5,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 10000x
 DEMOFLAGS   ?=
 
-.PHONY: build fmt lint test test-all nocgo demo bench fuzz needs-cc
+.PHONY: build fmt lint test test-all nocgo demo demo-kill bench fuzz needs-cc
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/restante ./cmd/restante
@@ -25,7 +25,7 @@ test: needs-cc
 	$(GO) test -race -shuffle=on ./...
 
 # What needs more time or other programs than the tests do.
-test-all: test nocgo demo fuzz
+test-all: test nocgo demo demo-kill fuzz
 
 nocgo:
 	CGO_ENABLED=0 $(GO) build ./...
@@ -33,6 +33,10 @@ nocgo:
 
 demo: build
 	./bin/restante demo $(DEMOFLAGS)
+
+# The broker's process is killed as well, again and again.
+demo-kill: build
+	./bin/restante demo --kill $(DEMOFLAGS)
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -29,12 +29,18 @@ func runTool(t *testing.T, e *endpoint, args ...string) *tool {
 // runBinary is runTool for any of the binaries.
 func runBinary(t *testing.T, binary string, e *endpoint, args ...string) *tool {
 	t.Helper()
+	if e == nil {
+		return runWith(t, binary, nil, args...)
+	}
+	return runWith(t, binary, []string{"RESTANTE_URL=" + e.url}, args...)
+}
+
+// runWith is runBinary with further environment.
+func runWith(t *testing.T, binary string, env []string, args ...string) *tool {
+	t.Helper()
 	c := &tool{t: t, stdout: &logBuffer{}, stderr: &logBuffer{}, exited: make(chan struct{})}
 	c.cmd = exec.Command(binary, args...)
-	c.cmd.Env = cleanEnv()
-	if e != nil {
-		c.cmd.Env = append(c.cmd.Env, "RESTANTE_URL="+e.url)
-	}
+	c.cmd.Env = append(cleanEnv(), env...)
 	c.cmd.Stdout, c.cmd.Stderr, c.cmd.SysProcAttr = c.stdout, c.stderr, dieWithUs()
 	var err error
 	c.stdin, err = c.cmd.StdinPipe()

@@ -25,7 +25,7 @@ type limitFlags struct {
 	MaxMessageBytes  size     `group:"connection" default:"1MiB" help:"Longest snapshot message."`
 
 	MaxClients       count    `group:"broker" default:"1000000" help:"Clients; further ones are answered with overloaded."`
-	MaxTotalBytes    size     `group:"broker" default:"1GiB" help:"Bytes of all outboxes together."`
+	MaxTotalBytes    size     `group:"broker" placeholder:"16GiB" help:"Bytes of all outboxes together; 1GiB by default with --memory."`
 	MaxInFlightBytes size     `group:"broker" default:"64MiB" help:"Bytes that publishers may have under way."`
 	MaxRecords       count    `group:"broker" default:"10000" help:"Records of message ids, for each outbox."`
 	RecordTTL        duration `group:"broker" name:"record-ttl" default:"24h" help:"How long a message id is remembered."`

@@ -82,10 +82,11 @@ func TestUsage(t *testing.T) {
 		"no origin":        {[]string{"serve", "--allow-origin", "foo"}, exitUsage, "", `--allow-origin: "foo"`},
 		"every origin":     {[]string{"serve", "--allow-origin", "*"}, exitUsage, "", `--allow-origin: "*"`},
 		"origin and path":  {[]string{"serve", "--allow-origin", "https://app.example/"}, exitUsage, "", `--allow-origin: "https://app.example/"`},
-		"sync sometimes":   {[]string{"serve", "--sync", "sometimes"}, exitUsage, "", `--sync: "sometimes" is neither`},
-		"sync every what":  {[]string{"serve", "--sync", "interval:"}, exitUsage, "", `--sync: "interval:" has no duration`},
+		"sync sometimes":   {[]string{"serve", "--sync", "sometimes"}, exitUsage, "", `not "sometimes"`},
+		"sync every what":  {[]string{"serve", "--sync", "interval:"}, exitUsage, "", "sync's interval is a duration"},
 		"two stores":       {[]string{"serve", "--memory", "--data-dir", "x"}, exitUsage, "", "--memory keeps nothing on disk, and --data-dir"},
 		"synced memory":    {[]string{"serve", "--memory", "--sync", "always"}, exitUsage, "", "and --sync is about what is kept there"},
+		"sync of nothing":  {[]string{"serve", "--sync", ""}, exitUsage, "", "--sync is empty"},
 		"nameless store":   {[]string{"serve", "--data-dir", ""}, exitUsage, "", "--data-dir is empty"},
 		"bad limit":        {[]string{"serve", "--ping-interval", "off"}, exitUsage, "", "PingInterval"},
 	} {

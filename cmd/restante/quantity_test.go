@@ -67,7 +67,8 @@ func TestEveryLimitIsAFlag(t *testing.T) {
 	}
 }
 
-// TestDefaultsAreTheBrokers holds what --help says to what an embedding program gets with an empty Config.
+// TestDefaultsAreTheBrokers holds what --help says to what an embedding program gets with an empty Config. MaxTotalBytes is left to the broker: its
+// default goes by the store.
 func TestDefaultsAreTheBrokers(t *testing.T) {
 	var c struct {
 		Limits limitFlags `embed:""`
@@ -78,7 +79,7 @@ func TestDefaultsAreTheBrokers(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, broker.Config{
 		MaxFrames: 10_000, MaxOutboxBytes: 4 << 20, MaxAge: 24 * time.Hour, ResumeWindow: time.Minute, MaxConnections: 16,
-		MaxFrameBytes: 64 << 10, MaxMessageBytes: 1 << 20, MaxClients: 1_000_000, MaxTotalBytes: 1 << 30, MaxInFlightBytes: 64 << 20,
+		MaxFrameBytes: 64 << 10, MaxMessageBytes: 1 << 20, MaxClients: 1_000_000, MaxInFlightBytes: 64 << 20,
 		RecordTTL: 24 * time.Hour, MaxRecords: 10_000, ClientTTL: 24 * time.Hour, JanitorInterval: time.Hour,
 		PingInterval: 25 * time.Second, PongTimeout: 35 * time.Second,
 		MessageTimeout: 30 * time.Second, HandshakeTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second,

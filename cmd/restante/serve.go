@@ -109,7 +109,7 @@ func (c *serveCmd) until(b ending, srv *http.Server, listening <-chan error, sig
 		log.Info("draining", "reason", "end of standard input", "within", within)
 	case <-b.Failed():
 		within = min(within, failTime)
-		log.Error("the store has failed: the broker ends", "err", b.Err(), "within", within)
+		log.Error("draining", "reason", "the store has failed", "err", b.Err(), "within", within)
 	}
 	err := end(b, srv, within, signals, log)
 	if cause := b.Err(); cause != nil {

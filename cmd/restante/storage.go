@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/restante/restante/broker"
@@ -13,9 +12,9 @@ import (
 // storageFlags say where outboxes are kept, and what of them in memory as well. One that was not given is nil, since --memory excludes the others;
 // its default is the placeholder in the help.
 type storageFlags struct {
-	DataDir *string   `group:"store" placeholder:"./restante-data" help:"Folder that outboxes are kept in; it is made where it is not there, and one broker at a time uses it."`
-	Memory  bool      `group:"store" help:"Keep outboxes in memory alone: they are lost with the process, however it ends, and clients that come back are told so."`
-	Sync    *syncMode `group:"store" placeholder:"always" help:"When a frame counts as stored. always: once it is on the disk. interval:50ms, or another duration: before that, and up to so much of the end is lost when the process is killed or the machine fails. never: before that, and then all is lost that had not been written by then."`
+	DataDir *string `group:"store" placeholder:"./restante-data" help:"Folder that outboxes are kept in; it is made where it is not there, and one broker at a time uses it."`
+	Memory  bool    `group:"store" help:"Keep outboxes in memory alone: they are lost with the process, however it ends, and clients that come back are told so."`
+	Sync    *string `group:"store" placeholder:"always" help:"When a frame counts as stored. always: once it is on the disk. interval:50ms, or another duration: before that, and up to so much of the end is lost when the process is killed or the machine fails. never: before that, and then all is lost that had not been written by then."`
 
 	MemoryLimit *size     `group:"store" placeholder:"256MiB" help:"Bytes of all frames that are in memory as well as on disk."`
 	SleepAfter  *duration `group:"store" placeholder:"10m" help:"How long without a connection until a client leaves memory."`
@@ -31,7 +30,9 @@ func (f storageFlags) into(cfg *broker.Config) error {
 	if cfg.DataDir == "" {
 		return usageError{errors.New("--data-dir is empty: name a folder, or say --memory to keep nothing")}
 	}
-	cfg.Sync = string(given(f.Sync, "always"))
+	if cfg.Sync = given(f.Sync, "always"); cfg.Sync == "" {
+		return usageError{errors.New("--sync is empty: say always, never, or interval: and a duration, as in interval:50ms")}
+	}
 	cfg.MemoryLimit = int64(given(f.MemoryLimit, 256<<20))
 	cfg.SleepAfter = time.Duration(given(f.SleepAfter, duration(10*time.Minute)))
 	cfg.SpillAbove = int64(given(f.SpillAbove, 64<<10))
@@ -67,21 +68,4 @@ func storeAttrs(cfg broker.Config) []any {
 		dir = abs
 	}
 	return []any{"store", dir, "sync", cfg.Sync}
-}
-
-// syncMode is always, never, or interval: and a duration.
-type syncMode string
-
-// UnmarshalText reads a flag's value.
-func (m *syncMode) UnmarshalText(text []byte) error {
-	s := string(text)
-	if every, ok := strings.CutPrefix(s, "interval:"); ok {
-		if d, err := time.ParseDuration(every); err != nil || d <= 0 {
-			return fmt.Errorf("%q has no duration behind its colon: write it like interval:50ms", s)
-		}
-	} else if s != "always" && s != "never" {
-		return fmt.Errorf("%q is neither always nor never, nor interval: and a duration, as in interval:50ms", s)
-	}
-	*m = syncMode(s)
-	return nil
 }

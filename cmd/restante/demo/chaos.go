@@ -16,8 +16,14 @@ const (
 	faultHalfClient
 	faultHalfServer
 	faultRefuse
-	faults // how many there are
+	faults // how many there are that the proxy does
+
+	// faultKill is not the proxy's: the broker's process is killed, and another started.
+	faultKill
 )
+
+// killShare is how often a deck holds the kill: so often that there are a few in a run, and not so often that nothing else happens.
+const killShare = 2
 
 // chaos breaks the connections of a proxy, at moments and in ways that its seed decides.
 type chaos struct {
@@ -25,6 +31,8 @@ type chaos struct {
 	rng   *rand.Rand
 	// flowing holds a token when a frame has come through since it was last emptied.
 	flowing <-chan struct{}
+	// kill kills the broker and returns when another one serves; nil where that is no fault of this run.
+	kill func() error
 	// beat is the mean time between frames flowing again and the next fault.
 	beat time.Duration
 	deck []fault
@@ -34,11 +42,16 @@ func newChaos(p *Proxy, seed uint64, flowing <-chan struct{}, beat time.Duration
 	return &chaos{proxy: p, rng: rand.New(rand.NewPCG(seed, 0)), flowing: flowing, beat: beat}
 }
 
-// next draws the next fault: each kind comes once before any comes again.
+// next draws the next fault: a deck of all is used up before the next one is shuffled. It holds each kind of the proxy's once.
 func (c *chaos) next() fault {
 	if len(c.deck) == 0 {
 		for i := range faults {
 			c.deck = append(c.deck, i)
+		}
+		for range killShare {
+			if c.kill != nil {
+				c.deck = append(c.deck, faultKill)
+			}
 		}
 		c.rng.Shuffle(len(c.deck), func(i, j int) { c.deck[i], c.deck[j] = c.deck[j], c.deck[i] })
 	}
@@ -47,21 +60,23 @@ func (c *chaos) next() fault {
 	return f
 }
 
-// run goes on until ctx ends, and leaves the proxy whole. It lets frames flow before each fault.
-func (c *chaos) run(ctx context.Context) {
+// run goes on until ctx ends, and leaves the proxy whole. It lets frames flow before each fault. The error is of a broker that did not come back.
+func (c *chaos) run(ctx context.Context) error {
 	defer func() {
 		c.proxy.Stall(false)
 		c.proxy.Refuse(false)
 	}()
 	for {
 		c.settle()
-		if !c.awaitFlow(ctx) {
-			return
+		if !c.awaitFlow(ctx) || !sleep(ctx, c.between(0, 2*c.beat)) {
+			return nil
 		}
-		if !sleep(ctx, c.between(0, 2*c.beat)) {
-			return
+		f := c.next()
+		if f != faultKill {
+			c.strike(ctx, f)
+		} else if err := c.kill(); err != nil {
+			return err
 		}
-		c.strike(ctx, c.next())
 	}
 }
 
@@ -90,7 +105,7 @@ func (c *chaos) between(least, most time.Duration) time.Duration {
 	return least + time.Duration(c.rng.Int64N(int64(most-least)+1))
 }
 
-// strike breaks the connection in one way. Each ends with every connection of that moment gone.
+// strike lets the proxy break the connection in one way. Each ends with every connection of that moment gone.
 func (c *chaos) strike(ctx context.Context, f fault) {
 	const short = 100 * time.Millisecond
 	switch f {

@@ -31,9 +31,10 @@ type child struct {
 	exited chan struct{}
 }
 
-// startBroker starts the program at path as a broker with a store in memory and a port of its own, and returns when it serves. Its log goes to log.
-func startBroker(ctx context.Context, path string, log io.Writer) (*child, error) {
-	cmd := exec.Command(path, "serve", "--listen", "127.0.0.1:0", "--memory", "--until-stdin-closes")
+// startBroker starts the program at path as a broker that keeps its outboxes in the folder dir, with a port of its own, and returns when it serves.
+// Its log goes to log.
+func startBroker(ctx context.Context, path, dir string, log io.Writer) (*child, error) {
+	cmd := exec.Command(path, "serve", "--listen", "127.0.0.1:0", "--data-dir", dir, "--until-stdin-closes")
 	cmd.Env = append(withoutOwn(os.Environ()), "RESTANTE_LOG_LEVEL=warn")
 	cmd.Stderr = log
 	cmd.WaitDelay = time.Second
@@ -91,6 +92,11 @@ func (c *child) stop() {
 		return
 	case <-timer.C:
 	}
+	c.kill()
+}
+
+// kill ends the broker's process at once, and returns when it has been reaped.
+func (c *child) kill() {
 	_ = c.cmd.Process.Kill() // an error here means that it has just ended
 	<-c.exited
 }

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"os"
 	"strings"
 	"sync"
@@ -20,64 +18,14 @@ const (
 	clientID = "demo"
 	// tick is how often lines are published.
 	tick = 50 * time.Millisecond
-	// defaultDuration is how long lines are published, defaultCuts how many cuts there must be.
-	defaultDuration = 25 * time.Second
-	defaultCuts     = 20
-	// mostDuration bounds a duration, mostTime a whole run, without the end of the broker. A cut takes up to 0.3 s on top of a quarter of
-	// the duration for all of them, so that mostCuts have their time in any run.
-	mostDuration, mostTime = 40 * time.Second, 42 * time.Second
-	mostCuts               = 100
+	// strikesAKill is how many faults there are for one kill, in the mean.
+	strikesAKill = (int(faults) + killShare) / killShare
 	// stillness is how long the end is watched for frames that should not come.
 	stillness = 300 * time.Millisecond
 )
 
-// Options say how a demo runs. Zero means the documented default.
-type Options struct {
-	// Seed decides where and how connections are cut; 0 draws one, which the run tells.
-	Seed uint64
-	// Duration (25 s) is how long the program's output is spread over, 1 to 40 s. The verdict comes within 45 s of the start.
-	Duration time.Duration
-	// Cuts (20) is how many cuts there must be, at most 100. Where they need longer than Duration, about 0.3 s each, the run does too.
-	Cuts int
-	// Command is the program whose output is published. Empty: the go command about the module here, or about the standard library,
-	// or ls -lR /usr/share.
-	Command []string
-	// Executable is the restante binary that runs the broker ("": this one).
-	Executable string
-	// Out (standard output) takes the progress and the verdict.
-	Out io.Writer
-}
-
-func (o Options) filled() (Options, error) {
-	o.Duration = cmp.Or(o.Duration, defaultDuration)
-	o.Cuts = cmp.Or(o.Cuts, defaultCuts)
-	if o.Duration < time.Second || o.Duration > mostDuration {
-		return o, fmt.Errorf("the duration %v is not between 1s and %v", o.Duration, mostDuration)
-	}
-	if o.Cuts < 0 {
-		return o, errors.New("the number of cuts cannot be off")
-	}
-	if o.Cuts > mostCuts {
-		return o, fmt.Errorf("%d cuts do not fit into the time of a demo: give at most %d", o.Cuts, mostCuts)
-	}
-	for o.Seed == 0 {
-		o.Seed = rand.Uint64N(1_000_000)
-	}
-	if o.Out == nil {
-		o.Out = os.Stdout
-	}
-	if o.Executable == "" {
-		path, err := os.Executable()
-		if err != nil {
-			return o, err
-		}
-		o.Executable = path
-	}
-	return o, nil
-}
-
-// Run runs the demo and returns the exit status: 0 if every line arrived once, in order and unchanged through at least Options.Cuts cuts, 1 if not, 2 for Options
-// that make no sense, 130 if ctx ended before. Nothing that it started runs on when it returns.
+// Run runs the demo and returns the exit status: 0 if every line arrived once, in order and unchanged through at least Options.Cuts cuts and Options.Kills kills,
+// 1 if not, 2 for Options that make no sense, 130 if ctx ended before. Nothing that it started runs on when it returns.
 func Run(ctx context.Context, o Options) int {
 	o, err := o.filled()
 	if err != nil {
@@ -99,6 +47,7 @@ type run struct {
 	screen  *screen
 	ledger  *ledger
 	agent   agent
+	broker  *lives
 	proxy   *Proxy
 	client  *client.Client
 	began   time.Time
@@ -111,15 +60,21 @@ func (r *run) since() time.Duration { return time.Since(r.began).Round(100 * tim
 func (r *run) play(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, mostTime, errors.New("the time is over"))
 	defer cancel()
-	broker, err := startBroker(ctx, r.Executable, r.screen)
+	dir, err := os.MkdirTemp("", "restante-demo-")
 	if err != nil {
 		return err
 	}
-	defer broker.stop()
-	if r.proxy, err = NewProxy(strings.TrimPrefix(broker.url, "http://")); err != nil {
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	r.broker = &lives{path: r.Executable, dir: dir, log: r.screen}
+	defer r.broker.stop()
+	if r.proxy, err = NewProxy(""); err != nil {
 		return err
 	}
 	defer r.proxy.Close()
+	r.broker.moved = r.proxy.Retarget
+	if err := r.broker.start(ctx); err != nil {
+		return err
+	}
 	if r.client, err = r.newClient(); err != nil {
 		return err
 	}
@@ -130,9 +85,9 @@ func (r *run) play(ctx context.Context) (err error) {
 	ended := make(chan error, 1)
 	tasks.Go(func() { ended <- r.client.Run(working) })
 	tasks.Go(func() { r.report(working) })
-	r.screen.say("broker %s, proxy %s, seed %d", broker.url, r.proxy.Addr(), r.Seed)
+	r.screen.say("broker %s, proxy %s, seed %d", r.broker.url(), r.proxy.Addr(), r.Seed)
 
-	if err := r.publishAll(working, broker.url); err != nil {
+	if err := r.publishAll(working); err != nil {
 		return err
 	}
 	if err := r.arrive(ctx, ended); err != nil {
@@ -161,31 +116,29 @@ func (r *run) newClient() (*client.Client, error) {
 	})
 }
 
-// publishAll runs the agent and publishes its lines, spread over the duration, while the proxy is being struck. It goes on, a few lines
-// at a time, until there have been enough cuts: frames flow during each of them.
-func (r *run) publishAll(ctx context.Context, broker string) error {
+// publishAll runs the agent and publishes its lines, spread over the duration, while proxy and broker are being struck. It goes on, a few lines
+// at a time, until there have been enough cuts and kills: frames flow during each of them.
+func (r *run) publishAll(ctx context.Context) (err error) {
 	steps := plan(ctx, r.Command)
-	pub := newPublisher(broker, clientID, fmt.Sprintf("demo-%d-%d", r.Seed, r.began.UnixNano()), r.ledger)
-	working, stop := context.WithTimeout(ctx, r.Duration)
-	defer stop()
+	pub := newPublisher(r.broker.url, clientID, fmt.Sprintf("demo-%d-%d", r.Seed, r.began.UnixNano()), r.ledger)
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
+	working, stop := context.WithTimeout(ctx, r.Duration)
+	defer stop()
 	failed := make(chan error, 1)
 	tasks.Go(func() { failed <- r.agent.run(working, steps) })
 
-	striking, calm := context.WithCancel(ctx)
-	defer calm()
-	beat := max(r.Duration/time.Duration(4*max(r.Cuts, 1)), 10*time.Millisecond)
-	tasks.Go(func() { newChaos(r.proxy, r.Seed, r.flowing, beat).run(striking) })
-
+	beat := max(r.Duration/time.Duration(4*max(r.Cuts, r.Kills*strikesAKill, 1)), 10*time.Millisecond)
+	publishing, calm := r.disturb(ctx, beat)
+	defer func() { err = cmp.Or(calm(), err) }()
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	perCut := int((2*beat+300*time.Millisecond)/tick) + 1 // ticks that one more cut takes, as a rule
+	perStrike := int((2*beat+300*time.Millisecond)/tick) + 1 // ticks that one more takes, as a rule
 	until := time.Now().Add(r.Duration)
 	for {
-		left := max(int(time.Until(until)/tick), perCut*(r.Cuts-r.proxy.Cuts()))
+		left := max(int(time.Until(until)/tick), perStrike*(r.Cuts-r.proxy.Cuts()), perStrike*strikesAKill*(r.Kills-r.broker.killed()))
 		first, lines, over := r.agent.take(left, r.ledger.room())
-		if err := pub.publish(ctx, first, lines); err != nil {
+		if err := pub.publish(publishing, first, lines); err != nil {
 			return err
 		}
 		if over && r.agent.count() == 0 {
@@ -196,10 +149,41 @@ func (r *run) publishAll(ctx context.Context, broker string) error {
 		}
 		select {
 		case <-ticker.C:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		case <-publishing.Done():
+			return context.Cause(publishing)
 		}
 	}
+}
+
+// disturb strikes proxy and broker until calm is called, or a broker does not come back, which calm returns and which ends the context.
+// A kill that is under way then is not broken off: what comes after needs a broker.
+func (r *run) disturb(ctx context.Context, beat time.Duration) (lasting context.Context, calm func() error) {
+	lasting, giveUp := context.WithCancelCause(ctx)
+	striking, stop := context.WithCancel(ctx)
+	c := newChaos(r.proxy, r.Seed, r.flowing, beat)
+	if r.Kills > 0 {
+		c.kill = func() error { return r.kill(ctx) }
+	}
+	ended := make(chan error, 1)
+	go func() {
+		err := c.run(striking)
+		giveUp(err)
+		ended <- err
+	}()
+	return lasting, func() error {
+		stop()
+		return <-ended
+	}
+}
+
+// kill is the one fault that is not the proxy's.
+func (r *run) kill(ctx context.Context) error {
+	began := time.Now()
+	if err := r.broker.kill(ctx); err != nil {
+		return err
+	}
+	r.screen.say("%6s  the broker was killed; %d ms later it serves again, at %s", r.since(), time.Since(began).Milliseconds(), r.broker.url())
+	return nil
 }
 
 var errNothing = errors.New("the program wrote nothing, so nothing was sent")
@@ -225,8 +209,8 @@ func (r *run) arrive(ctx context.Context, ended <-chan error) error {
 func (r *run) report(ctx context.Context) {
 	for sleep(ctx, r.screen.every) {
 		sent, received := r.ledger.progress()
-		r.screen.progress("%6s  sent %d  received %d  duplicates dropped %d  cuts %d  %v",
-			r.since(), sent, received, r.client.Stats().Duplicates, r.proxy.Cuts(), r.client.State())
+		r.screen.progress("%6s  sent %d  received %d  duplicates dropped %d  cuts %d  kills %d  %v",
+			r.since(), sent, received, r.client.Stats().Duplicates, r.proxy.Cuts(), r.broker.killed(), r.client.State())
 	}
 }
 
@@ -236,7 +220,7 @@ func (r *run) verdict(failed error) int {
 		r.screen.say("FAILED after %s: %v", r.since(), failed)
 		return 1
 	}
-	c, s, cuts := r.ledger.counts(), r.client.Stats(), r.proxy.Cuts()
+	c, s, cuts, kills := r.ledger.counts(), r.client.Stats(), r.proxy.Cuts(), r.broker.killed()
 	order := "ok"
 	if c.disordered > 0 {
 		order = fmt.Sprintf("broken %d times", c.disordered)
@@ -246,7 +230,7 @@ func (r *run) verdict(failed error) int {
 	r.agent.mu.Unlock()
 	r.screen.say("agent: %s", ran)
 	r.screen.say("sent %d, received %d, missing %d, doubled %d, altered %d; order %s", c.sent, c.received, c.missing, c.doubled, c.corrupt+c.foreign, order)
-	r.screen.say("cuts survived %d, attaches %d, duplicates dropped %d, resets %d, acked up to %d", cuts, s.Attaches, s.Duplicates, s.Resets, s.Acked)
+	r.screen.say("cuts survived %d, kills of the broker %d, attaches %d, duplicates dropped %d, resets %d, acked up to %d", cuts, kills, s.Attaches, s.Duplicates, s.Resets, s.Acked)
 	switch {
 	case failed != nil:
 		r.screen.say("FAILED in %s (seed %d): %v", r.since(), r.Seed, failed)
@@ -254,8 +238,14 @@ func (r *run) verdict(failed error) int {
 	case !c.faultless():
 		r.screen.say("FAILED in %s (seed %d): %s", r.since(), r.Seed, cmp.Or(c.bad, "not every line arrived"))
 		return 1
+	case s.Resets > 0:
+		r.screen.say("FAILED in %s (seed %d): the client had to start over %d times, so its place was not kept", r.since(), r.Seed, s.Resets)
+		return 1
 	case cuts < r.Cuts:
 		r.screen.say("FAILED in %s (seed %d): only %d of %d cuts came about", r.since(), r.Seed, cuts, r.Cuts)
+		return 1
+	case kills < r.Kills:
+		r.screen.say("FAILED in %s (seed %d): only %d of %d kills came about", r.since(), r.Seed, kills, r.Kills)
 		return 1
 	}
 	r.screen.say("OK in %s: every line arrived once and in order", r.since())

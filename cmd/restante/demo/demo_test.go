@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -71,6 +72,8 @@ func TestRun_RefusesSenselessOptions(t *testing.T) {
 	require.Equal(t, 2, Run(t.Context(), Options{Duration: time.Minute}))
 	require.Equal(t, 2, Run(t.Context(), Options{Cuts: -1}))
 	require.Equal(t, 2, Run(t.Context(), Options{Cuts: mostCuts + 1}))
+	require.Equal(t, 2, Run(t.Context(), Options{Kills: -1}))
+	require.Equal(t, 2, Run(t.Context(), Options{Kills: mostKills + 1}))
 }
 
 func TestRun_InterruptLeavesNothingBehind(t *testing.T) {
@@ -87,7 +90,7 @@ func TestRun_InterruptLeavesNothingBehind(t *testing.T) {
 func TestChild_IsReaped(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
-	c, err := startBroker(t.Context(), self, newOutput())
+	c, err := startBroker(t.Context(), self, t.TempDir(), newOutput())
 	require.NoError(t, err)
 	c.stop()
 	require.NotNil(t, c.cmd.ProcessState)
@@ -149,4 +152,34 @@ func TestChaos_DependsOnItsSeedAlone(t *testing.T) {
 	for kind := range faults {
 		require.Contains(t, draw(1)[:faults], kind, "each kind once before any comes again")
 	}
+	require.NotContains(t, draw(1), faultKill)
+}
+
+func TestChaos_KillsAreInEveryDeck(t *testing.T) {
+	c := newChaos(nil, 1, nil, time.Second)
+	c.kill = func() error { return nil }
+	for range 20 {
+		deck := map[fault]int{}
+		for range int(faults) + killShare {
+			deck[c.next()]++
+		}
+		require.Equal(t, killShare, deck[faultKill])
+		require.Len(t, deck, int(faults)+1)
+	}
+}
+
+func TestChaos_EndsWithABrokerThatDoesNotComeBack(t *testing.T) {
+	p, err := NewProxy("")
+	require.NoError(t, err)
+	defer p.Close()
+	c := newChaos(p, 1, nil, time.Millisecond)
+	gone, kills := errors.New("gone"), 0
+	c.kill = func() error {
+		if kills++; kills == 3 {
+			return gone
+		}
+		return nil
+	}
+	require.ErrorIs(t, c.run(t.Context()), gone)
+	require.Equal(t, 3, kills)
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -25,7 +26,11 @@ func TestMain(m *testing.M) {
 }
 
 func serve() error {
-	b, err := broker.New(broker.Config{})
+	var cfg broker.Config
+	if i := slices.Index(os.Args, "--data-dir"); i > 0 {
+		cfg.DataDir = os.Args[i+1]
+	}
+	b, err := broker.New(cfg)
 	if err != nil {
 		return err
 	}

@@ -22,11 +22,11 @@ const (
 // Proxy forwards TCP connections to one address, and breaks them when it is told to. It does nothing by itself and draws no random
 // numbers: a run is as deterministic as the calls of its methods, which are safe for concurrent use.
 type Proxy struct {
-	target string
-	ln     net.Listener
-	tasks  sync.WaitGroup
+	ln    net.Listener
+	tasks sync.WaitGroup
 
 	mu     sync.Mutex
+	target string // "" for none
 	pairs  map[*pair]struct{}
 	refuse bool
 	closed bool
@@ -46,7 +46,7 @@ type pair struct {
 	broken         bool // has been counted; guarded by Proxy.mu
 }
 
-// NewProxy listens on a free port of the loopback interface and forwards to target, a host:port.
+// NewProxy listens on a free port of the loopback interface and forwards to target, a host:port; "" as in Retarget.
 func NewProxy(target string) (*Proxy, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -59,6 +59,14 @@ func NewProxy(target string) (*Proxy, error) {
 
 // Addr is the host:port to dial.
 func (p *Proxy) Addr() string { return p.ln.Addr().String() }
+
+// Retarget forwards new connections to another target from now on; those that there are stay where they are. While it is "", new
+// connections are reset as soon as they are made.
+func (p *Proxy) Retarget(target string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.target = target
+}
 
 // Cut resets every connection, in both directions, and returns how many there were.
 func (p *Proxy) Cut() int {
@@ -178,19 +186,19 @@ func (p *Proxy) accept() {
 			return
 		}
 		p.mu.Lock()
-		refuse := p.refuse || p.closed
+		refuse, target := p.refuse || p.closed || p.target == "", p.target
 		p.mu.Unlock()
 		if refuse {
 			abort(conn.(*net.TCPConn))
 			continue
 		}
-		p.tasks.Go(func() { p.forward(conn.(*net.TCPConn)) })
+		p.tasks.Go(func() { p.forward(conn.(*net.TCPConn), target) })
 	}
 }
 
-// forward joins a client's connection with one to the target until either has ended.
-func (p *Proxy) forward(client *net.TCPConn) {
-	up, err := net.DialTimeout("tcp", p.target, 5*time.Second)
+// forward joins a client's connection with one to target until either has ended.
+func (p *Proxy) forward(client *net.TCPConn, target string) {
+	up, err := net.DialTimeout("tcp", target, 5*time.Second)
 	if err != nil {
 		abort(client)
 		return

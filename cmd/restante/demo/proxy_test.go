@@ -156,13 +156,38 @@ func TestProxy_PassesAnOrderlyEnd(t *testing.T) {
 	require.Zero(t, w.proxy.Cuts(), "the proxy has broken nothing")
 }
 
+func TestProxy_RetargetsWhatComesAfter(t *testing.T) {
+	w := newWire(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer ln.Close()
+	w.proxy.Retarget("")
+	c, err := net.Dial("tcp", w.proxy.Addr())
+	require.NoError(t, err)
+	defer c.Close()
+	require.NoError(t, c.SetDeadline(time.Now().Add(20*time.Second)))
+	w.isReset(c)
+	w.passes(w.client, w.server, "what there is stays where it is")
+
+	w.proxy.Retarget(ln.Addr().String())
+	c, err = net.Dial("tcp", w.proxy.Addr())
+	require.NoError(t, err)
+	defer c.Close()
+	s, err := ln.Accept()
+	require.NoError(t, err)
+	defer s.Close()
+	w.passes(c, s, "to the other")
+	w.passes(w.server, w.client, "and still to the first")
+	require.Zero(t, w.proxy.Cuts())
+}
+
 func TestProxy_MethodsFromEverywhere(t *testing.T) {
 	w := newWire(t)
 	var all sync.WaitGroup
 	for _, f := range []func(){
 		func() { w.proxy.Cut() }, func() { w.proxy.CutInFrame(1) }, func() { w.proxy.HalfClose(ToClient) },
 		func() { w.proxy.Stall(true) }, func() { w.proxy.Stall(false) }, func() { w.proxy.Refuse(true) },
-		func() { w.proxy.Finish() }, func() { w.proxy.Connections() }, func() { w.proxy.Cuts() },
+		func() { w.proxy.Finish() }, func() { w.proxy.Connections() }, func() { w.proxy.Cuts() }, func() { w.proxy.Retarget("127.0.0.1:1") },
 	} {
 		all.Go(f)
 	}

@@ -35,19 +35,22 @@ type lineFrame struct {
 // storing its lines twice (P-18).
 type publisher struct {
 	http   *http.Client
-	url    string // of the client's frames
-	run    string // begins the keys of this run
+	broker func() string // its URL now, "" while there is none
+	path   string        // of the client's frames
+	run    string        // begins the keys of this run
 	ledger *ledger
 	calls  int
 }
 
-func newPublisher(broker, clientID, run string, l *ledger) *publisher {
+func newPublisher(broker func() string, clientID, run string, l *ledger) *publisher {
 	return &publisher{
-		http: &http.Client{Timeout: callTime},
-		url:  broker + "/v1/clients/" + url.PathEscape(clientID) + "/frames",
-		run:  run, ledger: l,
+		http:   &http.Client{Timeout: callTime},
+		broker: broker, path: "/v1/clients/" + url.PathEscape(clientID) + "/frames",
+		run: run, ledger: l,
 	}
 }
+
+var errNoBroker = errors.New("there is no broker at the moment")
 
 // publish stores the lines, the first of which has the number first.
 func (p *publisher) publish(ctx context.Context, first int, lines []string) error {
@@ -96,7 +99,11 @@ func (p *publisher) call(ctx context.Context, body []byte) error {
 
 // try makes one call. A *protocol.Error is the broker's answer, any other error says that there was none.
 func (p *publisher) try(ctx context.Context, key string, body []byte) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(body))
+	broker := p.broker()
+	if broker == "" {
+		return errNoBroker
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, broker+p.path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
