@@ -46,7 +46,7 @@ func newWorld(t *testing.T, h *home, seed uint64, publishers, clients int) *worl
 	t.Helper()
 	t.Logf("seed %d", seed)
 	w := &world{t: t, home: h, e: &endpoint{t: t, url: "http://" + h.addr}, seed: seed, ledger: newLedger(publishers, clients),
-		lives: 300, alive: make(chan struct{}), dead: true, moved: make(chan struct{}, 1)}
+		lives: 500, alive: make(chan struct{}), dead: true, moved: make(chan struct{}, 1)}
 	w.all, w.fail = context.WithCancelCause(t.Context())
 	w.ctx, w.stop = context.WithCancel(w.all)
 	for n := range clients {

@@ -106,6 +106,7 @@ func TestP26_ATornLastRecordIsLeftOut(t *testing.T) {
 			require.EqualValues(t, logged, back.hello.Head)
 			require.Len(t, back.upTo(logged), logged)
 			back.liveOnce("a")
+			back.cut()
 			h.stop()
 			h.check()
 		})

@@ -22,6 +22,7 @@ func TestP26_AnEndInOrderKeepsEverything(t *testing.T) {
 			s.publishN("a", 299, 20, 200)
 			c.upTo(300)
 			c.ack(100)
+			c.cut()
 			s.publish("never-attached", numbered(1, 10))
 			h.stop()
 			h.check()
