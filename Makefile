@@ -5,6 +5,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 10000x
 DEMOFLAGS   ?=
 KILLS       ?= 500
+COMPAREFLAGS ?=
 
 .PHONY: build fmt lint test test-all test-disk soak compare nocgo demo bench fuzz needs-cc
 
@@ -39,7 +40,7 @@ soak: needs-cc
 
 # The durable store against others, in a module of its own. It takes minutes, and installs redis-server where it may.
 compare:
-	./tests/peers/run
+	cd tests/peers && $(GO) run . $(COMPAREFLAGS)
 
 nocgo:
 	CGO_ENABLED=0 $(GO) build ./...
