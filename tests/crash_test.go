@@ -39,7 +39,12 @@ func TestP26_KilledWhileClientsSpillAndSleep(t *testing.T) {
 		"--spill-above", "1KiB", "--sleep-after", "1s", "--memory-limit", "256KiB", "--resume-window", "200ms")
 	w := newWorld(t, h, crashSeedNow(), 16, 100)
 	w.quiet, w.lives, w.focus = 2500, 1200, 8
+	w.counted = map[string]float64{"restante_wakes_total ": 0, "restante_sleeps_total ": 0, "restante_spilled_frames_total ": 0, "restante_fetched_frames_total ": 0}
 	w.run(max(6, *kills/3))
+	t.Log(w.counted)
+	for name, n := range w.counted {
+		require.Positive(t, n, name)
+	}
 	w.laterLives()
 }
 

@@ -46,12 +46,13 @@ func (r *crashReader) run() error {
 func (r *crashReader) once() error {
 	d := dialing{query: query(r.id)}
 	if r.epoch != "" {
-		// Now and then from further back than it could: what it has comes again, and is dropped.
+		// Now and then from further back than it could: what it has comes again, and is dropped. An attach is as good as an ack.
 		since := r.cursor
-		if back := r.cursor - r.acked; back > 0 && r.rnd.IntN(4) == 0 {
-			since -= r.rnd.Uint64N(back + 1)
+		if r.rnd.IntN(4) == 0 {
+			since -= r.rnd.Uint64N(r.cursor - r.acked + 1)
 		}
 		d.query.Set("since", fmt.Sprintf("%s:%d", r.epoch, since))
+		r.acked = max(r.acked, since)
 	}
 	c, err := r.w.e.upgrade(d)
 	if err != nil {

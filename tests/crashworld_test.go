@@ -38,7 +38,8 @@ type world struct {
 	dead  bool
 
 	confirmed, repeats, cuts, breaks atomic.Int64
-	moved                            chan struct{} // something was confirmed
+	moved                            chan struct{}      // something was confirmed
+	counted                          map[string]float64 // what all servers said of these metrics before they were killed
 }
 
 // newWorld puts publishers and readers round a home; the seed rules what is random in them, and so all but the timing.
@@ -182,6 +183,11 @@ func (w *world) oneLife(rnd *rand.Rand, early bool) {
 		w.up()
 		w.progress()
 		within(w.lives, rnd, w.ctx.Done())
+	}
+	if !early && w.ctx.Err() == nil {
+		for name := range w.counted {
+			w.counted[name] += w.e.metric(name)
+		}
 	}
 	w.down()
 	s.kill()
