@@ -32,13 +32,13 @@ func TestP26_KilledUnderLoadNothingConfirmedIsMissing(t *testing.T) {
 }
 
 // TestP26_KilledWhileClientsSpillAndSleep is the same for clients that mostly are not in memory: bodies spill at a kilobyte, and a client
-// sleeps after a second, so that frames are read back, and clients woken, under the same fire.
+// sleeps after a quarter of a second, so that frames are read back, and clients woken, under the same fire.
 func TestP26_KilledWhileClientsSpillAndSleep(t *testing.T) {
 	t.Parallel()
 	h := newHome(t, "--sync", "always", "--max-frames", "1000000", "--max-outbox-bytes", "1GiB",
-		"--spill-above", "1KiB", "--sleep-after", "1s", "--memory-limit", "256KiB", "--resume-window", "200ms")
+		"--spill-above", "1KiB", "--sleep-after", "250ms", "--memory-limit", "64KiB", "--resume-window", "200ms")
 	w := newWorld(t, h, crashSeedNow(), 16, 100)
-	w.quiet, w.lives, w.focus = 2500, 1200, 8
+	w.quiet, w.lives, w.focus = 1500, 1500, 8
 	w.counted = map[string]float64{"restante_wakes_total ": 0, "restante_sleeps_total ": 0, "restante_spilled_frames_total ": 0, "restante_fetched_frames_total ": 0}
 	w.run(max(6, *kills/3))
 	t.Log(w.counted)
