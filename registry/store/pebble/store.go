@@ -53,6 +53,8 @@ type Store struct {
 	// applied and synced number the last group that was applied without a sync, and the last one known to be synced.
 	applied, synced atomic.Uint64
 
+	stalls, stallSaid atomic.Int64 // how often commits had to wait, and when that was said last
+
 	failure  error
 	failed   chan struct{}
 	over     bool          // the failure has been answered to all who waited
