@@ -15,11 +15,11 @@ import (
 // filer is a client's actor that only keeps frames.
 type filer struct{ answer chan error }
 
-func (filer) ClientID() string                      { return "tab-1" }
-func (f filer) Confirmed(_ uint64, err error)       { f.answer <- err }
-func (filer) Loaded(*store.Client, error)           {}
-func (filer) Bodies(uint64, []protocol.Body, error) {}
-func (filer) SnapshotData(uint64, []byte, error)    {}
+func (filer) ClientID() string                           { return "tab-1" }
+func (f filer) Confirmed(_ uint64, err error)            { f.answer <- err }
+func (filer) Loaded(*store.Client, error)                {}
+func (filer) Bodies(uint64, []protocol.Body, error)      {}
+func (filer) SnapshotData(uint64, uint64, []byte, error) {}
 
 // filed makes a store with two frames of tab-1, which says of itself that it has so many.
 func filed(t *testing.T, says uint64) (dir string) {

@@ -196,8 +196,15 @@ func (c *checker) frames(id string, is *store.State) {
 }
 
 func (c *checker) records(id string, is *store.State) {
+	n := uint64(0)
+	defer func() {
+		if n != is.Records {
+			c.report.problem("client %s: there are %d records, not %d", id, n, is.Records)
+		}
+	}()
 	c.each(spaceRecord, id, func(first uint64, value []byte) {
 		c.report.Records++
+		n++
 		k, err := parseRecord(first, value)
 		switch {
 		case err != nil:
@@ -212,10 +219,14 @@ func (c *checker) snapshot(id string, is *store.State) {
 	if is.SnapshotBytes == 0 {
 		return
 	}
-	b, err := readPlain(c.db, appendName(nil, spaceSnapshot, id), "the snapshot of "+id)
+	asOf, b, err := readSnapshot(c.db, id)
 	switch {
 	case err != nil:
 		c.report.problem("%v", plain(err))
+	case b == nil:
+		c.report.problem("client %s: its snapshot is missing", id)
+	case asOf != is.SnapshotAsOf:
+		c.report.problem("client %s: its snapshot is as of %d, not %d", id, asOf, is.SnapshotAsOf)
 	case len(b) != is.SnapshotBytes:
 		c.report.problem("client %s: its snapshot has %d bytes, not %d", id, len(b), is.SnapshotBytes)
 	}

@@ -28,7 +28,7 @@ func checked(t *testing.T, spoil func(db *crdb.DB, shared store.BodyID, a, b *cl
 	shared := s.Share(protocol.Body(`{"type":"s"}`), at)
 	u := store.Update{Was: a.is, Is: a.is, First: 11, At: at, Bodies: []protocol.Body{protocol.Body(`{"type":"s"}`)}, Shared: []store.BodyID{shared},
 		Record: &store.Record{Key: [16]byte{1}}, Snapshot: []byte(`{"all":11}`)}
-	u.Is.Head, u.Is.SnapshotAsOf, u.Is.SnapshotBytes = 11, 11, 10
+	u.Is.Head, u.Is.SnapshotAsOf, u.Is.SnapshotBytes, u.Is.Records = 11, 11, 10, 1
 	a.give(s, u)
 	b.publish(s, 3, 10, 3)
 	require.NoError(t, a.wait(t))
@@ -96,24 +96,26 @@ func TestCheckFinds(t *testing.T) {
 		"no shared body": {func(db *crdb.DB, id store.BodyID, _, _ *client) {
 			require.NoError(t, db.Delete(pebble.BodyKey(id), crdb.Sync))
 		}, "the shared body of frame 11 of a is missing"},
-		"no snapshot":          {remove(pebble.KeyOf('s', "a")), "the snapshot of a is missing"},
-		"another snapshot":     {set(pebble.KeyOf('s', "a"), []byte("\x01{}")), "client a: its snapshot has 2 bytes, not 10"},
-		"a record too many":    {set(pebble.NumberedKey('r', "a.b", 3), append(make([]byte, 33), 5, 0)), "client a.b: the record at frame 3 is a value that cannot be read"},
-		"a record beyond":      {set(pebble.NumberedKey('r', "a.b", 3), append(append([]byte{1}, make([]byte, 32)...), 5, 0)), "client a.b: there is a record of the frames 3 to 8, beside those from 1 to 3"},
-		"floor above head":     {state(func(is *store.State) { is.Floor = 9 }), "client a.b: its floor, 9, is above its head, 3"},
-		"cleaned above floor":  {state(func(is *store.State) { is.Cleaned = 1 }), "client a.b: its cleaned, 1, is above its floor, 0"},
-		"acked above head":     {state(func(is *store.State) { is.Acked = 4 }), "client a.b: its acked, 4, is above its head, 3"},
-		"other bytes":          {state(func(is *store.State) { is.Bytes++ }), "the totals are 2 clients, 10 frames and "},
-		"no epoch":             {state(func(is *store.State) { is.Epoch = 0 }), "client a.b: it has no epoch"},
-		"no state":             {set(pebble.KeyOf('c', "a.b"), []byte("\x07")), `the state of "a.b": a value that cannot be read`},
-		"a client of no name":  {set(pebble.KeyOf('c', "a b"), pebble.StateValue(store.State{Epoch: 1}, 1)), "the client_id"},
-		"a frame of nobody":    {set(pebble.NumberedKey('f', "b", 1), []byte("\x01\x02{}")), "there is something of client b, which is not there"},
-		"a record of nobody":   {set(pebble.NumberedKey('r', "b", 1), []byte("\x01\x02{}")), "there is something of client b, which is not there"},
-		"a snapshot of nobody": {set(pebble.KeyOf('s', "a.b"), []byte("\x01{}")), "there is something of client a.b, which is not there"},
-		"an unknown key":       {set([]byte("zebra"), nil), `there is an unknown key, "zebra"`},
-		"a key that is none":   {set([]byte("frame"), nil), `there is a key that is none, "frame"`},
-		"an odd body":          {set([]byte("b12"), nil), `the shared body "b12" cannot be read`},
-		"an odd meta":          {set([]byte("mx"), nil), `there is an unknown key, "mx"`},
+		"no snapshot":           {remove(pebble.KeyOf('s', "a")), "client a: its snapshot is missing"},
+		"another snapshot":      {set(pebble.KeyOf('s', "a"), []byte("\x01\x0b{}")), "client a: its snapshot has 2 bytes, not 10"},
+		"a snapshot of another": {set(pebble.KeyOf('s', "a"), []byte("\x01\x0a{}")), "client a: its snapshot is as of 10, not 11"},
+		"a record not counted":  {set(pebble.NumberedKey('r', "a.b", 3), append(append([]byte{1}, make([]byte, 32)...), 0, 0)), "client a.b: there are 1 records, not 0"},
+		"a record too many":     {set(pebble.NumberedKey('r', "a.b", 3), append(make([]byte, 33), 5, 0)), "client a.b: the record at frame 3 is a value that cannot be read"},
+		"a record beyond":       {set(pebble.NumberedKey('r', "a.b", 3), append(append([]byte{1}, make([]byte, 32)...), 5, 0)), "client a.b: there is a record of the frames 3 to 8, beside those from 1 to 3"},
+		"floor above head":      {state(func(is *store.State) { is.Floor = 9 }), "client a.b: its floor, 9, is above its head, 3"},
+		"cleaned above floor":   {state(func(is *store.State) { is.Cleaned = 1 }), "client a.b: its cleaned, 1, is above its floor, 0"},
+		"acked above head":      {state(func(is *store.State) { is.Acked = 4 }), "client a.b: its acked, 4, is above its head, 3"},
+		"other bytes":           {state(func(is *store.State) { is.Bytes++ }), "the totals are 2 clients, 10 frames and "},
+		"no epoch":              {state(func(is *store.State) { is.Epoch = 0 }), "client a.b: it has no epoch"},
+		"no state":              {set(pebble.KeyOf('c', "a.b"), []byte("\x07")), `the state of "a.b": a value that cannot be read`},
+		"a client of no name":   {set(pebble.KeyOf('c', "a b"), pebble.StateValue(store.State{Epoch: 1}, 1)), "the client_id"},
+		"a frame of nobody":     {set(pebble.NumberedKey('f', "b", 1), []byte("\x01\x02{}")), "there is something of client b, which is not there"},
+		"a record of nobody":    {set(pebble.NumberedKey('r', "b", 1), []byte("\x01\x02{}")), "there is something of client b, which is not there"},
+		"a snapshot of nobody":  {set(pebble.KeyOf('s', "a.b"), []byte("\x01{}")), "there is something of client a.b, which is not there"},
+		"an unknown key":        {set([]byte("zebra"), nil), `there is an unknown key, "zebra"`},
+		"a key that is none":    {set([]byte("frame"), nil), `there is a key that is none, "frame"`},
+		"an odd body":           {set([]byte("b12"), nil), `the shared body "b12" cannot be read`},
+		"an odd meta":           {set([]byte("mx"), nil), `there is an unknown key, "mx"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, r := checked(t, c.spoil)

@@ -68,7 +68,9 @@ func (c *client) Loaded(l *store.Client, err error) { c.loaded <- loaded{l, err}
 func (c *client) Bodies(_ uint64, b []protocol.Body, err error) {
 	c.bodies <- found{bodies: b, err: err}
 }
-func (c *client) SnapshotData(_ uint64, b []byte, err error) { c.data <- found{data: b, err: err} }
+func (c *client) SnapshotData(_, _ uint64, b []byte, err error) {
+	c.data <- found{data: b, err: err}
+}
 
 // publish gives one update with so many frames of about size bytes, and drops and cleans all but the last keep.
 func (c *client) publish(s store.Store, frames, size int, keep uint64) {

@@ -67,7 +67,7 @@ func TestValuesComeBack(t *testing.T) {
 		i := func(name string) int64 { return rapid.Int64().Draw(t, name) }
 		k := kept{generation: rapid.Uint32().Draw(t, "generation"), State: store.State{
 			Epoch: n("epoch"), Floor: n("floor"), Head: n("head"), Acked: n("acked"), Sent: n("sent"), RecordFloor: n("recordFloor"),
-			Cleaned: n("cleaned"), RecordsCleaned: n("recordsCleaned"), Seen: i("seen"), Oldest: i("oldest"), Bytes: i("bytes"),
+			Cleaned: n("cleaned"), RecordsCleaned: n("recordsCleaned"), Records: n("records"), Seen: i("seen"), Oldest: i("oldest"), Bytes: i("bytes"),
 			SnapshotAsOf: n("asOf"), SnapshotBytes: rapid.IntRange(0, math.MaxInt32).Draw(t, "snapshotBytes"),
 		}}
 		gotState, err := parseState(appendState(nil, &k))
@@ -83,6 +83,12 @@ func TestValuesComeBack(t *testing.T) {
 		e, err = parseEntry(appendShared(nil, want.at, want.shared, want.size))
 		require.NoError(t, err)
 		require.Equal(t, want, e)
+
+		wantAsOf := n("snapshot's asOf")
+		asOf, data, err := parseSnapshot(appendSnapshot(nil, wantAsOf, body))
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(body, data))
+		require.Equal(t, wantAsOf, asOf)
 
 		r := store.KeptRecord{First: n("first"), At: i("at")}
 		r.Last = r.First + rapid.Uint64Range(0, math.MaxUint64-r.First).Draw(t, "more")

@@ -290,10 +290,6 @@ func TestHole(t *testing.T) {
 			s.Read(c, store.Read{After: 3, Last: 9, Frames: 9, Bytes: 999})
 			return take(t, c.bodies).err
 		},
-		"a snapshot that was never stored": func(s *pebble.Store, c *client) error {
-			s.ReadSnapshot(c, 1)
-			return take(t, c.data).err
-		},
 		"a shared body that went too early": func(s *pebble.Store, c *client) error {
 			id := s.Share(protocol.Body(`{"type":"s"}`), 1)
 			u := store.Update{Was: c.is, Is: c.is, First: 4, Bodies: []protocol.Body{protocol.Body(`{"type":"s"}`)}, Shared: []store.BodyID{id}}

@@ -54,11 +54,11 @@ func newPublisher(i int, body protocol.Body) *publisher {
 
 func clientID(i int) string { return fmt.Sprintf("client-%07d", i) }
 
-func (p *publisher) ClientID() string                      { return p.id }
-func (p *publisher) Confirmed(_ uint64, err error)         { p.answered <- err }
-func (p *publisher) Loaded(*store.Client, error)           {}
-func (p *publisher) Bodies(uint64, []protocol.Body, error) {}
-func (p *publisher) SnapshotData(uint64, []byte, error)    {}
+func (p *publisher) ClientID() string                           { return p.id }
+func (p *publisher) Confirmed(_ uint64, err error)              { p.answered <- err }
+func (p *publisher) Loaded(*store.Client, error)                {}
+func (p *publisher) Bodies(uint64, []protocol.Body, error)      {}
+func (p *publisher) SnapshotData(uint64, uint64, []byte, error) {}
 
 // publish gives one frame, waits, and keeps the outbox at 100 frames, given back by the hundred.
 func (p *publisher) publish(s store.Store) error {
