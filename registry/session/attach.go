@@ -101,6 +101,7 @@ func (s *Session) Attach(now time.Duration, in Attach, fx *Effects) {
 	if ended {
 		s.retake(now, fx) // not before the newcomer has a place: what it is to read stays
 	}
+	s.announce(fx)
 	s.pump(now, a, fx)
 }
 

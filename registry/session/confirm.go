@@ -36,16 +36,38 @@ func (s *Session) Confirmed(now time.Duration, token uint64, err error, unknown 
 		fx.Retire = true
 		return
 	}
+	introduces := false
+	if s.kept != nil && !s.kept.known && !p.lazy {
+		s.kept.known, introduces = true, true
+	}
 	switch {
 	case p.snapshots:
 		s.keptSnapshot(now, p, fx)
 	case p.first > 0:
 		s.confirm(now, p, fx)
 	}
+	if introduces {
+		s.introduce(now, fx)
+	}
 	s.endIfIdle(fx)
 	if s.kept != nil {
 		s.keep(now, fx)
 	}
+}
+
+// introduce serves those who had to wait for the epoch to be known.
+func (s *Session) introduce(now time.Duration, fx *Effects) {
+	if s.x == nil {
+		return
+	}
+	s.pumpAll(now, fx)
+	s.x.reads = keepUnless(s.x.reads, func(r *read) bool {
+		if !r.unborn {
+			return false
+		}
+		r.unborn = false
+		return !r.wait && !r.awaiting && s.answerRead(r, r.snapshot, fx)
+	})
 }
 
 // late takes the word on an update that had been given up behind a failed one. Had the store kept it, its seq may have been given

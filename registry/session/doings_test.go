@@ -147,6 +147,9 @@ func (w *world) read() {
 		w.active = w.now
 		w.prune()
 		resume, _ := w.decide(in.Since)
+		if !w.draining() && w.ending == nil {
+			w.announce()
+		}
 		rests := w.draining() || w.ending != nil
 		if w.ending != nil {
 			p.mayErr = protocol.CodeNotFound

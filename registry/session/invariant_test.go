@@ -59,6 +59,12 @@ func (w *world) checkConn(c *conn) {
 		}
 		return
 	}
+	if !w.shows() {
+		if c.greeted {
+			w.fail("P-26: connection %d was shown an epoch that the store has not confirmed", c.gen)
+		}
+		return
+	}
 	idle := c.greeted && c.replies == 0 && c.pongs == 0 && c.snapshot == nil && !c.excuse && !c.closing && c.pinging == (c.pings > 0)
 	if c.awaiting == 0 {
 		waits := w.fetching(c.last)
@@ -108,7 +114,7 @@ func (w *world) checkAnswers() {
 			w.fail("put %d was to be answered", p.n)
 		case p.kind == "publish" && p.stored && (over || w.reached(p.last) >= p.level):
 			w.fail("publish %d of %d..%d was to be answered: level %s of %s", p.n, p.first, p.last, w.reached(p.last), p.level)
-		case p.kind == "read" && p.awaiting == 0 && (!p.waiting || p.start < w.head()) && !w.fetching(p.start):
+		case p.kind == "read" && p.awaiting == 0 && (!p.waiting || p.start < w.head()) && w.shows() && !w.fetching(p.start):
 			w.fail("read %d after %d was to be answered", p.n, p.start)
 		}
 	}

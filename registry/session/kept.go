@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"time"
 
 	"github.com/restante/restante/protocol"
@@ -34,6 +35,7 @@ const (
 
 // kept is what a session knows of its client in the store.
 type kept struct {
+	known   bool          // the store has confirmed the epoch: it may be shown, since the next process will show the same
 	told    Saved         // what the last update said
 	flushBy time.Duration // when what told lacks goes to the store at the latest; 0: it lacks nothing
 	floor   uint64        // RecordFloor
@@ -137,10 +139,22 @@ func (s *Session) liveRecords() uint64 {
 	return uint64(len(s.x.records.order))
 }
 
+// announce has the store confirm the epoch of a client that it does not have yet, where nothing under way does so. Nobody is shown an epoch
+// that a kill might end.
+func (s *Session) announce(fx *Effects) {
+	if s.known() || slices.ContainsFunc(s.x.pending, func(p pending) bool { return !p.lazy }) {
+		return
+	}
+	s.commit(Commit{}, pending{}, fx)
+}
+
+// known reports whether the epoch may be shown.
+func (s *Session) known() bool { return s.kept == nil || s.kept.known }
+
 // flush tells the store what it lacks.
 func (s *Session) flush(fx *Effects) {
 	s.more(fx)
-	s.commit(Commit{Lazy: true}, pending{}, fx)
+	s.commit(Commit{Lazy: true}, pending{lazy: true}, fx)
 }
 
 // Flush tells the store what it lacks, without waiting for the second to pass: the process is about to end.
@@ -181,7 +195,7 @@ func (s *Session) gone(bytes int64) {
 func Restore(cfg *Config, st Saved) Session {
 	s := Session{
 		cfg: cfg, bits: st.Epoch, acked: st.Acked, sent: max(st.Sent, st.Acked), active: st.Seen,
-		kept: &kept{told: st, floor: st.RecordFloor, records: st.Records},
+		kept: &kept{known: true, told: st, floor: st.RecordFloor, records: st.Records},
 	}
 	s.written = s.sent
 	s.box.Restore(st.Floor)

@@ -45,6 +45,17 @@ func (w *world) told() {
 	}
 }
 
+// announce: nobody is shown an epoch that the store has not confirmed.
+func (w *world) announce() {
+	if w.shows() || slices.ContainsFunc(w.writes, func(x *write) bool { return !x.lost && !x.lazy }) {
+		return
+	}
+	w.expectCommit(false)
+}
+
+// shows reports whether the epoch may be shown.
+func (w *world) shows() bool { return !w.cfg.Kept || w.epochKnown }
+
 // fetching reports whether the store is asked for what comes after seq.
 func (w *world) fetching(after uint64) bool {
 	return slices.ContainsFunc(w.disk.fetches, func(f session.Fetch) bool { return f.After >= after })
@@ -117,6 +128,7 @@ func (w *world) sleeps() {
 	if len(w.conns)+len(w.places)+len(w.writes)+len(w.calls)+len(w.disk.fetches) > 0 || w.ask != nil || w.ending != nil || w.draining() {
 		w.fail("the client sleeps in the middle of something")
 	}
+	w.sent = max(w.sent, w.acked) // what was acked was sent
 	w.handed = w.sent
 	w.restart(w.draw("unclean", 0, 5) == 0)
 }
@@ -160,7 +172,7 @@ func (w *world) restart(unclean bool) {
 		cfg.Generation++
 		w.cfg = &cfg
 	}
-	w.s = session.Restore(w.cfg, is)
+	w.s, w.epochKnown = session.Restore(w.cfg, is), true
 	w.disk.cold = w.floor + uint64(w.draw("cold", 0, int(w.head()-w.floor)))
 	for i, f := range w.frames[w.floor:] {
 		var body protocol.Body

@@ -104,12 +104,12 @@ func (s *Session) Delete(now time.Duration, to any, fx *Effects) {
 // cutReads answers every read as things stand. One that needs the store for that goes on waiting for it, or fails with e where that is given.
 func (s *Session) cutReads(e *protocol.Error, fx *Effects) {
 	s.x.reads = keepUnless(s.x.reads, func(r *read) bool {
-		r.awaiting, r.wait = false, false
+		r.awaiting, r.wait, r.unborn = false, false, false
 		if e != nil && (r.fetching != 0 || r.cold(s)) {
 			fx.fail(r.to, e)
 			return true
 		}
-		return r.fetching == 0 && s.answerRead(r, nil, fx)
+		return r.fetching == 0 && s.answerRead(r, r.snapshot, fx)
 	})
 }
 
@@ -231,4 +231,7 @@ func (s *Session) newEpoch(now time.Duration, fx *Effects) {
 	}
 	s.bits = s.cfg.NewEpoch()
 	s.endEpoch()
+	if s.kept != nil {
+		s.kept.known = false
+	}
 }

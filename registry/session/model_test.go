@@ -40,6 +40,7 @@ type world struct {
 	drainBy                    time.Duration
 	byGen                      map[uint64]*conn
 	disk                       disk
+	epochKnown                 bool     // the store has confirmed the epoch
 	snap, latest               *summary // the stored snapshot, confirmed and as last given to the store
 
 	// Of one step:
@@ -343,6 +344,7 @@ func (w *world) newEpoch() {
 	w.conns, w.places, w.records = nil, nil, nil
 	w.acked, w.sent, w.handed = 0, 0, 0
 	w.disk.records, w.snap, w.latest = nil, nil, nil
+	w.epochKnown = false
 	for p := range w.calls {
 		p.mayErr = protocol.CodeInternal
 	}

@@ -27,6 +27,7 @@ type pending struct {
 	snapshots   bool      // the commit that stores snapshot, or drops the stored one where that is nil
 	snapshot    *snapshot // see there
 	deletes     bool      // the commit that ends the life
+	lazy        bool      // it may be lost with the process
 }
 
 type follower struct {

@@ -26,8 +26,9 @@ type read struct {
 	wait       bool // for a frame after the cursor
 	awaiting   bool // for the snapshot, until snapshotBy
 	snapshotBy time.Duration
+	unborn     bool            // for the epoch to be known
 	fetching   uint64          // the token of the frames that the store is asked for; 0 for none
-	snapshot   json.RawMessage // goes with the page that is being fetched
+	snapshot   json.RawMessage // goes with the page that is being fetched, or waits
 }
 
 // Read answers with the page after Since, by the rules of an attach (P-7). It counts as sent, is no ack, and holds no place.
@@ -46,12 +47,13 @@ func (s *Session) Read(now time.Duration, in Read, fx *Effects) {
 	default:
 		r.awaiting, r.snapshotBy = s.hasSnapshot() && !draining, now+s.cfg.SnapshotTimeout
 	}
+	r.unborn = !s.known() && !draining
 	cold := !r.wait && !r.awaiting && r.cold(s)
 	if ending && cold { // what is being deleted is not read from the store any more
 		fx.fail(in.To, protocol.Errorf(protocol.CodeNotFound, "the client is being deleted"))
 		return
 	}
-	if (r.wait || r.awaiting || cold) && s.x != nil && len(s.x.reads) >= MaxWaiting {
+	if (r.wait || r.awaiting || r.unborn || cold) && s.x != nil && len(s.x.reads) >= MaxWaiting {
 		fx.Events = append(fx.Events, Event{Kind: EventRefused, N: 1, Code: protocol.CodeOverloaded})
 		fx.fail(in.To, &protocol.Error{Code: protocol.CodeOverloaded, Message: "too many reads wait on this client", RetryAfterMS: 1000})
 		return
@@ -61,6 +63,9 @@ func (s *Session) Read(now time.Duration, in Read, fx *Effects) {
 	}
 	x := s.more(fx)
 	x.reads = append(x.reads, r)
+	if r.unborn {
+		s.announce(fx)
+	}
 	if r.awaiting {
 		s.askSnapshot(now, fx)
 	}
@@ -84,8 +89,12 @@ func (s *Session) answerReads(fx *Effects) {
 }
 
 // answerRead answers r as things stand, with snapshot where there is one, and returns true; false: the store has been asked for the
-// frames, and r waits for them. A long-poll whose next frame is gone by now is told so.
+// frames, or for the epoch, and r waits for it. A long-poll whose next frame is gone by now is told so.
 func (s *Session) answerRead(r *read, snapshot json.RawMessage, fx *Effects) (done bool) {
+	if r.unborn {
+		r.snapshot = snapshot
+		return false
+	}
 	if r.cursor < s.box.Floor() {
 		if r.resume == protocol.ResumeUpToDate || r.resume == protocol.ResumeReplay {
 			r.resume, r.reason = protocol.ResumeTooOld, protocol.ReasonPruned

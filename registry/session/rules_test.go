@@ -57,6 +57,7 @@ func (w *world) greet(c *conn) {
 			w.sent = max(w.sent, x.Batch[len(x.Batch)-1].Seq, x.Batch[max(0, len(x.Batch)-2)].Seq)
 		}
 	}
+	w.announce()
 	if snapshot {
 		c.awaiting = w.now + w.cfg.SnapshotTimeout
 		w.expectSnapshot()
@@ -102,6 +103,10 @@ func (w *world) expectAsk() {
 func (w *world) confirmed(x *write) {
 	if x.lazy {
 		return
+	}
+	w.epochKnown = true
+	if len(x.frames) == 0 && !x.snapshots {
+		return // it has told the epoch
 	}
 	w.active = w.now
 	if x.snapshots {
@@ -232,7 +237,7 @@ func (w *world) retire() {
 	}
 	w.frames, w.floor, w.acked, w.sent, w.handed = nil, 0, 0, 0, 0
 	w.records, w.ending, w.active, w.disk = nil, nil, w.now, disk{}
-	w.snap, w.latest = nil, nil
+	w.snap, w.latest, w.epochKnown = nil, nil, false
 	another := !next && !w.draining() && w.chance("another actor")
 	if another {
 		w.ask = nil // whoever answers it speaks to nobody

@@ -149,11 +149,11 @@ func (s *Session) GiveUp(now time.Duration, to any, fx *Effects) {
 			return true
 		})
 		s.x.reads = keepUnless(s.x.reads, func(r *read) bool {
-			if r.to != to || r.fetching != 0 { // the store answers soon
+			if r.to != to {
 				return false
 			}
 			r.awaiting, r.wait = false, false
-			return s.answerRead(r, nil, fx)
+			return r.fetching == 0 && s.answerRead(r, r.snapshot, fx) // the store, if it is asked, answers soon
 		})
 	}
 	s.settle(now, fx)

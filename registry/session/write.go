@@ -9,7 +9,7 @@ import (
 // pump hands a the next batch, if none is under way: first what is queued outside the sequence, then the frames after
 // its cursor, up to the end of its replay. Draining and closing end with the last batch.
 func (s *Session) pump(now time.Duration, a *attachment, fx *Effects) {
-	if a.batch != nil {
+	if a.batch != nil || !s.known() {
 		return
 	}
 	reading := a.closing == 0 && !a.awaiting
