@@ -57,7 +57,8 @@ func TestP26_AFullDiskEndsTheBrokerAndLosesNothing(t *testing.T) {
 	h.dir = filepath.Join(disk, "data")
 	s := h.start()
 	idle := s.attach("idle")
-	idle.until("replay_end")
+	s.publish("idle", numbered(1, 20))
+	idle.upTo(1)
 	ready := make(chan []int, 1)
 	go func() { ready <- s.readiness() }()
 
