@@ -48,6 +48,19 @@ func TestP26_KilledWhileClientsSpillAndSleep(t *testing.T) {
 	w.laterLives()
 }
 
+// TestP23P26_EndedInOrderUnderLoad ends servers by SIGTERM, and lets the store never sync: all that was confirmed outlives an end in order.
+func TestP23P26_EndedInOrderUnderLoad(t *testing.T) {
+	t.Parallel()
+	h := newHome(t, "--sync", "never", "--max-frames", "1000000", "--max-outbox-bytes", "1GiB")
+	w := newWorld(t, h, crashSeedNow(), 16, 60)
+	w.orderly = true
+	w.run(max(4, *kills/5))
+	h.stop()
+	h.check()
+	h.start()
+	w.epilogue()
+}
+
 // laterLives kills the server that the world has come to its end with, looks at the store that is left, and holds the next server, and
 // the one after an end in order, to all that their clients have.
 func (w *world) laterLives() {

@@ -75,7 +75,7 @@ func (r *crashReader) once() error {
 			return err
 		}
 		if ev.op == ws.OpClose {
-			return fmt.Errorf("closed with %d %s", ev.code, ev.reason)
+			return r.w.goodbye(fmt.Sprint(int(ev.code)), fmt.Errorf("closed with %d %s", ev.code, ev.reason))
 		}
 		if ev.msg == nil {
 			continue

@@ -74,7 +74,7 @@ func (s *sender) once() error {
 			return err
 		}
 		if ev.op == ws.OpClose {
-			return fmt.Errorf("closed with %d %s", ev.code, ev.reason)
+			return s.w.goodbye(fmt.Sprint(int(ev.code)), fmt.Errorf("closed with %d %s", ev.code, ev.reason))
 		}
 		if ev.msg == nil {
 			continue
@@ -106,9 +106,9 @@ func (s *sender) take(c *socket, m *message) error {
 		return s.receipt(m)
 	case "ping":
 		_ = c.text(`{"type":"pong"}`)
-	case "replay_end":
+	case "replay_end", "goaway":
 	default:
-		return fmt.Errorf("the server says %s", m.Raw)
+		return s.w.goodbye(string(m.Code), fmt.Errorf("the server says %s", m.Raw))
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package tests
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,8 @@ type world struct {
 	// lives is for how long at most a server is let live from its first confirmation on, in milliseconds; quiet for how long a reader
 	// stays away at most when it has left, 0 for not at all.
 	lives, quiet int
+	// orderly says that servers are ended in order instead of killed.
+	orderly bool
 	// focus is how many clients are written to at a time, 0 for all; which ones, moves on.
 	focus int
 
@@ -136,7 +139,7 @@ func (w *world) run(kills int) {
 	rnd := rand.New(rand.NewPCG(w.seed, 1))
 	begin := time.Now()
 	for k := 0; k < kills && w.ctx.Err() == nil; k++ {
-		w.oneLife(rnd, k > 0 && rnd.IntN(5) == 0)
+		w.oneLife(rnd, k > 0 && !w.orderly && rnd.IntN(5) == 0)
 	}
 	killed := time.Since(begin)
 	if w.all.Err() == nil {
@@ -156,9 +159,9 @@ func (w *world) run(kills int) {
 
 	a, err := w.ledger.balance()
 	require.NoError(w.t, err)
-	w.t.Logf("%d kills in %.1fs: %s; %d repeats were duplicates, %d connections broke, %d were cut", kills, killed.Seconds(), a, w.repeats.Load(), w.breaks.Load(), w.cuts.Load())
+	w.t.Logf("%d ends in %.1fs: %s; %d repeats were duplicates, %d connections broke, %d were cut", kills, killed.Seconds(), a, w.repeats.Load(), w.breaks.Load(), w.cuts.Load())
 	require.Positive(w.t, a.confirmed)
-	require.Positive(w.t, a.kept+a.lost, "no call was under way when the server was killed")
+	require.True(w.t, w.orderly || a.kept+a.lost > 0, "no call was under way when a server was killed")
 	require.Positive(w.t, w.repeats.Load(), "nothing was repeated")
 	for _, p := range w.writers {
 		for c, epoch := range p.epochs {
@@ -190,7 +193,19 @@ func (w *world) oneLife(rnd *rand.Rand, early bool) {
 		}
 	}
 	w.down()
-	s.kill()
+	if w.orderly {
+		w.home.stop()
+	} else {
+		s.kill()
+	}
+}
+
+// goodbye returns an error that is the end of a connection where a server that ends in order may say such a thing, else the given one.
+func (w *world) goodbye(code string, err error) error {
+	if w.orderly && (code == "draining" || code == "4002") {
+		return fmt.Errorf("%w: %w", io.EOF, err)
+	}
+	return err
 }
 
 // progress waits until something has been confirmed from now on.

@@ -147,7 +147,9 @@ func (p *crashWriter) try(ctx context.Context, c *call) error {
 		return err
 	}
 	if r.status != 200 {
-		return fmt.Errorf("publish to %s: %s", id, r)
+		var problem protocol.Problem
+		_ = json.Unmarshal(r.body, &problem) // what is none has no code
+		return p.w.goodbye(string(problem.Code), fmt.Errorf("publish to %s: %s", id, r))
 	}
 	c.answer, c.life = protocol.Published{}, life
 	if err := json.Unmarshal(r.body, &c.answer); err != nil {

@@ -52,12 +52,19 @@ func (f *filler) run(ctx context.Context, e *endpoint) {
 // TestP26_AFullDiskEndsTheBrokerAndLosesNothing fills the disk under sixteen publishers and their readers. The broker stops: whoever waits
 // is told the cause and the remedy, the sockets are sent away to come back, the process exits 1, and a larger disk has all that was confirmed.
 func TestP26_AFullDiskEndsTheBrokerAndLosesNothing(t *testing.T) {
-	disk, grow := tmpfs(t, 48)
+	for _, mib := range []int{3, 48} { // full while the first log is written, and while tables are
+		t.Run(fmt.Sprintf("%d MiB", mib), func(t *testing.T) { fillDisk(t, mib) })
+	}
+}
+
+func fillDisk(t *testing.T, mib int) {
+	disk, grow := tmpfs(t, mib)
 	h := newHome(t, "--max-outbox-bytes", "1GiB", "--drain-time", "5s")
 	h.dir = filepath.Join(disk, "data")
 	s := h.start()
 	idle := s.attach("idle")
-	idle.until("replay_end")
+	s.publish("idle", numbered(1, 20))
+	idle.upTo(1)
 	ready := make(chan []int, 1)
 	go func() { ready <- s.readiness() }()
 

@@ -133,7 +133,7 @@ func sizes(dir string) (tables, all int64, err error) {
 		if err != nil {
 			return err
 		}
-		if filepath.Ext(path) == ".sst" {
+		if ext := filepath.Ext(path); ext == ".sst" || ext == ".blob" {
 			tables += info.Size()
 		}
 		all += info.Size()

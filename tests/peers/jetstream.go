@@ -28,8 +28,8 @@ func (b *bench) jetstream() error {
 	if err != nil {
 		return err
 	}
-	rates := show(fmt.Sprintf("In process, %d publishers, %d-byte frames, one by one, each synced before its answer", workers, frameBytes), results, ours, one, many)
-	goal("the broker, times the better of JetStream's", rates[ours.name]/max(rates[one.name], rates[many.name]), 5)
+	show(fmt.Sprintf("In process, %d publishers, %d-byte frames, one by one, each synced before its answer", workers, frameBytes), results, ours, one, many)
+	goal("the broker, times the better of JetStream's", ratio(results, ours, one, many), 5)
 	for _, c := range []struct {
 		name string
 		args []string

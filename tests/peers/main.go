@@ -132,16 +132,28 @@ func (b *bench) alternate(all ...contestant) (map[string][]result, error) {
 	return results, nil
 }
 
-// show prints the medians of all, and returns those of their rates.
-func show(title string, results map[string][]result, order ...contestant) map[string]float64 {
+// show prints the medians of all.
+func show(title string, results map[string][]result, order ...contestant) {
 	fmt.Printf("\n%s\n", title)
-	rates := map[string]float64{}
 	for _, c := range order {
 		rate, cpu := spread(results[c.name], result.perSecond), spread(results[c.name], result.cpuMillion)
-		rates[c.name] = rate.median
 		fmt.Printf("  %-38s %s/s   %s CPU s per million\n", c.name, rate.text("%.0f"), cpu.text("%.1f"))
 	}
-	return rates
+}
+
+// ratio is the median over the rounds of the first's rate to the best of the others' in the same round: what else the machine does
+// weighs on both.
+func ratio(results map[string][]result, first contestant, others ...contestant) float64 {
+	var all []float64
+	for i, r := range results[first.name] {
+		best := 0.0
+		for _, o := range others {
+			best = max(best, results[o.name][i].perSecond())
+		}
+		all = append(all, r.perSecond()/best)
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
 }
 
 // figure is a median with its range.

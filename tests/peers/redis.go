@@ -30,8 +30,8 @@ func (b *bench) redis() error {
 	if err != nil {
 		return err
 	}
-	rates := show(fmt.Sprintf("Over loopback, %d connections, %d-byte frames in batches, each synced before its answer", workers, frameBytes), results, ndjson, pipes)
-	goal("the broker, times Redis", rates[ndjson.name]/rates[pipes.name], 0.5)
+	show(fmt.Sprintf("Over loopback, %d connections, %d-byte frames in batches, each synced before its answer", workers, frameBytes), results, ndjson, pipes)
+	goal("the broker, times Redis", ratio(results, ndjson, pipes), 0.5)
 
 	sends := contestant{"broker, single sends on WebSockets", func() (result, error) { return b.against(b.ours(), "sends") }}
 	single := contestant{"broker, single frames over HTTP", func() (result, error) { return b.against(b.ours(), "ndjson", "1") }}
@@ -39,8 +39,8 @@ func (b *bench) redis() error {
 	if results, err = b.alternate(sends, single, xadd); err != nil {
 		return err
 	}
-	rates = show(fmt.Sprintf("Over loopback, %d connections, one by one", workers), results, sends, single, xadd)
-	fmt.Printf("  sends to single XADDs: %.2f ×\n", rates[sends.name]/rates[xadd.name])
+	show(fmt.Sprintf("Over loopback, %d connections, one by one", workers), results, sends, single, xadd)
+	fmt.Printf("  sends to single XADDs: %.2f ×\n", ratio(results, sends, xadd))
 	return nil
 }
 
