@@ -4,8 +4,10 @@ GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 10000x
 DEMOFLAGS   ?=
+KILLS       ?= 500
+COMPAREFLAGS ?=
 
-.PHONY: build fmt lint test test-all nocgo demo demo-kill bench fuzz needs-cc
+.PHONY: build fmt lint test test-all test-disk soak compare nocgo demo demo-kill bench fuzz needs-cc
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/restante ./cmd/restante
@@ -25,7 +27,20 @@ test: needs-cc
 	$(GO) test -race -shuffle=on ./...
 
 # What needs more time or other programs than the tests do.
-test-all: test nocgo demo demo-kill fuzz
+test-all: test nocgo demo demo-kill fuzz test-disk
+
+# A full disk, which is a small tmpfs: mounting it takes root, or a kernel that lets anybody be root in a namespace of his own.
+test-disk: needs-cc
+	@if [ "$$(id -u)" = 0 ]; then as=; else as="unshare -rm"; fi; \
+	  $$as $(GO) test -tags disk -count=1 -run AFullDisk ./tests
+
+# The crash tests of make test, with KILLS kills instead of a few.
+soak: needs-cc
+	$(GO) test -count=1 -v -timeout 2h -run Killed ./tests -args -kills $(KILLS)
+
+# The durable store against others, in a module of its own. It takes minutes, and installs redis-server where it may.
+compare:
+	cd tests/peers && $(GO) run . $(COMPAREFLAGS)
 
 nocgo:
 	CGO_ENABLED=0 $(GO) build ./...

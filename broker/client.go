@@ -88,3 +88,28 @@ func (c *Client) State(ctx context.Context) (protocol.State, error) {
 
 // Delete closes the client's connections with 4504 and forgets it; not_found where there is none.
 func (c *Client) Delete(ctx context.Context) error { return c.b.registry.Delete(ctx, c.id) }
+
+// PutSnapshot stores data, one JSON value, as the client's state as of a cursor of the epoch now (P-9): a reader that attaches fresh or too
+// late gets it, and then the frames behind it. Acks prune nothing above it while it is stored. data is copied. Errors are
+// epoch_mismatch, conflict for a seq below the floor, above the head or below the stored one's, too_large, bad_json.
+func (c *Client) PutSnapshot(ctx context.Context, asOf protocol.Cursor, data []byte) error {
+	if err := protocol.CheckClientID(c.id); err != nil {
+		return err
+	}
+	compact, err := protocol.ParseSnapshotData(data)
+	if err != nil {
+		return err
+	}
+	_, err = c.b.registry.PutSnapshot(ctx, c.id, asOf, compact)
+	return err
+}
+
+// Snapshot returns the stored snapshot; not_found where there is none.
+func (c *Client) Snapshot(ctx context.Context) (protocol.StoredSnapshot, error) {
+	return c.b.registry.Snapshot(ctx, c.id)
+}
+
+// DeleteSnapshot forgets the stored snapshot; not_found where there is none.
+func (c *Client) DeleteSnapshot(ctx context.Context) error {
+	return c.b.registry.DeleteSnapshot(ctx, c.id)
+}

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/restante/restante/transport"
 )
 
@@ -77,4 +79,6 @@ type Config struct {
 
 	// Logger (slog.Default()) takes the log.
 	Logger *slog.Logger
+
+	fs vfs.FS // the disk of DataDir; nil for the machine's own. A test's disk may fail
 }

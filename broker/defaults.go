@@ -130,7 +130,7 @@ func (c Config) openStore() (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pebble.Open(pebble.Options{Dir: c.DataDir, Sync: sync, Logger: c.Logger})
+	return pebble.Open(pebble.Options{Dir: c.DataDir, Sync: sync, FS: c.fs, Logger: c.Logger})
 }
 
 // CheckOrigin says in a sentence why s cannot stand in Config.AllowOrigins; nil if it can (P-31).

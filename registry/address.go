@@ -22,8 +22,11 @@ func (c *client) System() *actors.System { return c.reg.sys }
 // Name is where the actor is found (actors.Supervised).
 func (c *client) Name() (address, id string) { return Address, c.id }
 
-// resolve finds a client actor for a PID; it makes none.
+// resolve finds a client actor for a PID, and wakes one that sleeps; it makes no client.
 func (r *Registry) resolve(id string) (actors.Addressed, bool) {
+	if r.disk != nil {
+		return r.wake(id), true
+	}
 	if c := r.look(id); c != nil {
 		return c, true
 	}

@@ -53,7 +53,7 @@ const keepBodies = 64
 // reset lets go of all that the turn pointed at.
 func (t *turn) reset() {
 	t.fx.Reset()
-	t.update = store.Update{}
+	t.update.Bodies, t.update.Record, t.update.Snapshot = nil, nil, nil
 	clear(t.bodies)
 	if t.bodies = t.bodies[:0]; cap(t.bodies) > keepBodies {
 		t.bodies = nil

@@ -98,9 +98,9 @@ func (n *inFlight) release(r *Registry) {
 type waiter struct {
 	inFlight
 	ch       chan session.Reply
-	state    protocol.State          // filled before the answer to a stateMail or ackMail
-	stored   protocol.StoredSnapshot // the same for a snapshotMail
-	answered bool                    // belongs to the client's turn
+	state    protocol.State           // filled before the answer to a stateMail or ackMail
+	stored   *protocol.StoredSnapshot // the same for a snapshotMail
+	answered bool                     // belongs to the client's turn
 }
 
 func newWaiter() *waiter { return &waiter{ch: make(chan session.Reply, 1)} }

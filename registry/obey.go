@@ -90,11 +90,12 @@ func (c *client) end() {
 // commit gives one update to the store.
 func (c *client) commit(k *session.Commit, t *turn) {
 	u := &t.update
-	*u = store.Update{Token: k.Token, First: k.First, Snapshot: k.Snapshot, Lazy: k.Lazy, Delete: k.Delete}
+	u.Token, u.First, u.Snapshot, u.Lazy, u.Delete = k.Token, k.First, k.Snapshot, k.Lazy, k.Delete
+	u.Bodies, u.Record = nil, nil
 	if c.reg.disk != nil {
-		u.Was = c.more.was
+		u.Was, u.Is = c.more.was, store.State{}
 		if !k.Delete {
-			u.Is, u.At = c.reg.keptState(&k.Is), c.reg.wall(c.reg.sys.Now())
+			u.Is, u.At = c.reg.keptState(k.Is), c.reg.wall(c.reg.sys.Now())
 		}
 		c.more.was = u.Is
 	}

@@ -62,7 +62,10 @@ func (w *waiter) snapshot(ctx context.Context, c *client, e *protocol.Error) (pr
 	if _, err := w.wait(ctx, c, 0); err != nil {
 		return protocol.StoredSnapshot{}, err
 	}
-	return w.stored, nil
+	if w.stored == nil {
+		return protocol.StoredSnapshot{}, nil
+	}
+	return *w.stored, nil
 }
 
 // snapshot handles one call for the stored snapshot.
@@ -70,7 +73,7 @@ func (c *client) snapshot(now time.Duration, m *snapshotMail, fx *session.Effect
 	switch m.do {
 	case putSnapshot:
 		asOf := protocol.Cursor{Epoch: c.session.Epoch().String(), Seq: m.asOf.Seq}
-		m.to.stored = protocol.StoredSnapshot{ClientID: c.id, AsOf: asOf.String()}
+		m.to.stored = &protocol.StoredSnapshot{ClientID: c.id, AsOf: asOf.String()}
 		c.session.PutSnapshot(now, m.asOf, m.data, m.to, fx)
 	case dropSnapshot:
 		c.session.DropSnapshot(now, m.to, fx)
@@ -113,7 +116,7 @@ func (c *client) give(to *waiter, asOf uint64, data []byte, err error) {
 		to.answer(c, noSnapshot())
 	default:
 		cursor := protocol.Cursor{Epoch: c.session.Epoch().String(), Seq: asOf}
-		to.stored = protocol.StoredSnapshot{ClientID: c.id, AsOf: cursor.String(), Data: data}
+		to.stored = &protocol.StoredSnapshot{ClientID: c.id, AsOf: cursor.String(), Data: data}
 		to.answer(c, session.Reply{})
 	}
 }

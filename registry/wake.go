@@ -133,7 +133,7 @@ func (c *client) restore(st *store.Client) {
 }
 
 // rest lets go of the session: the store has all of it, and whoever calls loads it again. Mail that has come meanwhile keeps the
-// actor awake.
+// actor awake. Whoever watches it is told nothing: the client goes on.
 func (c *client) rest() {
 	if len(c.more.gets) > 0 {
 		return
@@ -146,7 +146,6 @@ func (c *client) rest() {
 	c.session, c.more = session.Session{}, nil
 	c.reg.counters.HotBytes.Add(-hot)
 	c.reg.counters.Sleeps.Add(1)
-	c.reg.sys.Closed(Address, c.id)
 	for _, m := range rest {
 		c.tooLate(m)
 	}

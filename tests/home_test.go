@@ -100,9 +100,9 @@ func (h *home) check() {
 	require.Zero(h.t, c.done(), "%s\n%s", c.stdout, c.stderr)
 }
 
-// within waits for a moment between now and d, or for stop; false for the latter.
-func within(d time.Duration, rnd *rand.Rand, stop <-chan struct{}) bool {
-	t := time.NewTimer(time.Duration(rnd.Int64N(int64(d) + 1)))
+// within waits for a moment of the next ms milliseconds, or for stop; false for the latter.
+func within(ms int, rnd *rand.Rand, stop <-chan struct{}) bool {
+	t := time.NewTimer(time.Duration(rnd.IntN(ms*1000)) * time.Microsecond)
 	defer t.Stop()
 	select {
 	case <-t.C:

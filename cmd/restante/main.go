@@ -32,6 +32,7 @@ type cli struct {
 	Tail    tailCmd    `cmd:"" help:"Print a client's frames as they come, one a line."`
 	Demo    demoCmd    `cmd:"" help:"Watch a real stream arrive whole while its connection is cut again and again."`
 	Sweep   sweepCmd   `cmd:"" help:"Let the janitor sweep now, and print its report."`
+	Store   storeCmd   `cmd:"" help:"Check the store in a data directory, or dump a client's frames from it."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
@@ -117,7 +118,7 @@ func commandName(k *kong.Context, err error) string {
 		k = parse.Context
 	}
 	if k != nil && k.Selected() != nil {
-		return "restante " + k.Selected().Name
+		return k.Selected().FullPath()
 	}
 	return "restante"
 }

@@ -53,7 +53,7 @@ func TestEveryLimitIsAFlag(t *testing.T) {
 		name := cfg.Type().Field(i).Name
 		switch name {
 		case "DataDir", "Sync", "MemoryLimit", "SleepAfter", "SpillAbove", // see storage_test.go
-			"Snapshot", "Authorize", "Insecure", "AllowOrigins", "Logger":
+			"Snapshot", "Authorize", "Insecure", "AllowOrigins", "Logger", "fs":
 			require.True(t, cfg.Field(i).IsZero(), name)
 			continue
 		}

@@ -156,9 +156,9 @@ func (w *world) read() {
 		case resume == protocol.ResumeUpToDate || resume == protocol.ResumeReplay:
 			p.start = in.Since.Seq
 			p.waiting = resume == protocol.ResumeUpToDate && in.Wait && !rests
-		case w.cfg.Snapshots && !rests:
+		case (w.cfg.Snapshots || w.counts()) && !rests:
 			p.awaiting = w.now + w.cfg.SnapshotTimeout
-			w.expectAsk()
+			w.expectSnapshot()
 		}
 	}, nil)
 }
@@ -244,6 +244,12 @@ func (w *world) provider() {
 	asOf := uint64(w.draw("as of", max(0, int(w.floor)-1), int(w.head())+1))
 	data := rapid.SampledFrom([]string{`{"sum":1}`, `[ 1 ]`, `{`, "\"\xff\""}).Draw(w.t, "data")
 	was := w.ask
+	if was.stored {
+		asOf, data = 0, "{" // it has been dropped since
+		if w.snap != nil {
+			asOf, data = w.snap.asOf, w.snap.data
+		}
+	}
 	w.turn(func() { w.s.Answered(w.now, was.token, asOf, []byte(data), nil, w.fx) }, func() {
 		w.ask = nil
 		waits := slices.ContainsFunc(w.conns, func(c *conn) bool { return c.awaiting > 0 })
@@ -253,7 +259,7 @@ func (w *world) provider() {
 		switch {
 		case was.outdated:
 			if waits {
-				w.expectAsk()
+				w.expectSnapshot()
 			}
 		case asOf < w.floor || asOf > w.head() || data[len(data)-1] == '{' || data[1] == 0xff:
 			w.excuse(func(time.Duration) bool { return true })

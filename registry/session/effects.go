@@ -26,7 +26,8 @@ type Effects struct {
 	// Next is the earliest time at which Tick is wanted; 0 for never.
 	Next time.Duration
 
-	spare *extra // what a session has let go, for the next one that needs it
+	spare *extra  // what a session has let go, for the next one that needs it
+	saved []Saved // what Commits point at
 }
 
 // Reset empties fx for the next input and lets go of all that it pointed at.
@@ -40,7 +41,7 @@ func (fx *Effects) Reset() {
 	*fx = Effects{
 		Commits: fx.Commits[:0], Fetches: fx.Fetches[:0], Asks: fx.Asks[:0], Writes: fx.Writes[:0], Pauses: fx.Pauses[:0],
 		Forwards: fx.Forwards[:0], Settled: fx.Settled[:0], Replies: fx.Replies[:0], Closes: fx.Closes[:0], Events: fx.Events[:0],
-		spare: fx.spare,
+		spare: fx.spare, saved: fx.saved[:0],
 	}
 }
 
@@ -53,8 +54,8 @@ type Commit struct {
 	Sum         Sum
 	// Snapshot is to be stored, nil for no change (P-9).
 	Snapshot []byte
-	// Is is what the store has afterwards; it is filled in where clients are kept (Config.Kept). Lazy says that its loss only repeats something.
-	Is   Saved
+	// Is is what the store has afterwards, where clients are kept (Config.Kept), else nil. Lazy says that its loss only repeats something.
+	Is   *Saved
 	Lazy bool
 	// Delete ends the life instead: everything of the client goes.
 	Delete bool

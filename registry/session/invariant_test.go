@@ -14,11 +14,11 @@ func (w *world) check() {
 	}
 	st := w.s.State(true)
 	got := [...]uint64{st.Floor, st.Head, st.Acked, st.Frames, uint64(st.Bytes), uint64(st.Connections), uint64(st.Places)}
-	want := [...]uint64{w.floor, w.head(), w.acked, w.head() - w.floor, uint64(w.bytes()), uint64(len(w.conns)), uint64(len(w.conns) + len(w.places))}
+	want := [...]uint64{w.floor, w.head(), w.acked, w.head() - w.floor, uint64(w.held()), uint64(len(w.conns)), uint64(len(w.conns) + len(w.places))}
 	if got != want || st.Epoch != w.epoch {
 		w.fail("floor, head, acked, frames, bytes, connections, places are %v of %s, want %v of %s", got, st.Epoch, want, w.epoch)
 	}
-	if held := w.bytes() + 64*int64(len(w.records)); w.s.Held() != held || w.s.Places() != len(w.places) || w.s.Frames() != w.head()-w.floor {
+	if held := w.held(); w.s.Held() != held || w.s.Places() != len(w.places) || w.s.Frames() != w.head()-w.floor {
 		w.fail("P-29: %d bytes are held, want %d; %d places; %d frames", w.s.Held(), held, w.s.Places(), w.s.Frames())
 	}
 	if w.s.LastActive() != w.active || w.s.Busy() != w.busy() {
@@ -35,6 +35,9 @@ func (w *world) check() {
 	w.checkAnswers()
 }
 
+// held is what counts towards max_total_bytes.
+func (w *world) held() int64 { return w.bytes() + 64*int64(len(w.records)) + w.latest.bytes() }
+
 // busy says whether the client is more than its retained frames.
 func (w *world) busy() bool {
 	for p := range w.calls {
@@ -42,7 +45,7 @@ func (w *world) busy() bool {
 			return true
 		}
 	}
-	return len(w.conns)+len(w.places)+len(w.writes)+len(w.records) > 0 || w.ask != nil || w.ending != nil || w.draining()
+	return len(w.conns)+len(w.places)+len(w.writes)+len(w.records) > 0 || w.snap != nil || w.latest != nil || w.ask != nil || w.ending != nil || w.draining()
 }
 
 // checkConn: with no batch under way, nothing is left to write (nobody is forgotten).
@@ -101,6 +104,8 @@ func (w *world) checkAnswers() {
 		switch {
 		case p.wantErr != "":
 			w.fail("%s %d was to be answered with %s", p.kind, p.n, p.wantErr)
+		case p.kind == "put" && p.stored:
+			w.fail("put %d was to be answered", p.n)
 		case p.kind == "publish" && p.stored && (over || w.reached(p.last) >= p.level):
 			w.fail("publish %d of %d..%d was to be answered: level %s of %s", p.n, p.first, p.last, w.reached(p.last), p.level)
 		case p.kind == "read" && p.awaiting == 0 && (!p.waiting || p.start < w.head()) && !w.fetching(p.start):

@@ -67,12 +67,13 @@ func (s *Session) saved() Saved {
 }
 
 // tell fills in what an update says, and notes that the store knows it.
-func (s *Session) tell(c *Commit) {
+func (s *Session) tell(c *Commit, fx *Effects) {
 	if c.Record != nil {
 		s.kept.records++
 	}
-	c.Is = s.saved()
-	s.kept.told, s.kept.flushBy = c.Is, 0
+	fx.saved = append(fx.saved, s.saved())
+	c.Is = &fx.saved[len(fx.saved)-1]
+	s.kept.told, s.kept.flushBy = *c.Is, 0
 }
 
 // lacking reports whether the store does not know all that it should within a second or an hour.

@@ -29,7 +29,7 @@ func (w *world) lazily() {
 		if !w.cfg.Kept || k.First != 0 || k.Record != nil || k.Delete {
 			w.fail("a lazy commit of %+v", k)
 		}
-		w.writes = append(w.writes, &write{token: k.Token, lazy: true, is: k.Is})
+		w.writes = append(w.writes, &write{token: k.Token, lazy: true, is: saved(k)})
 		return true
 	})
 }
@@ -110,7 +110,7 @@ func (w *world) sleeps() {
 	}
 	is := w.disk.is
 	if is.Floor != w.floor || is.Head != w.head() || is.Acked != w.acked || is.Sent != w.sent || is.Seen != w.active || is.Cleaned != w.floor ||
-		is.Bytes != w.bytes()+64*int64(len(w.records)) || w.floor < w.head() && is.Oldest != oldest {
+		is.Bytes != w.held() || is.SnapshotBytes > 0 != (w.snap != nil) || w.snap != nil && is.SnapshotAsOf != w.snap.asOf || w.floor < w.head() && is.Oldest != oldest {
 		w.fail("the client sleeps, and the store has %+v of %d..%d, acked %d, sent %d, active at %s, %d bytes",
 			is, w.floor, w.head(), w.acked, w.sent, w.active, w.bytes())
 	}
@@ -144,6 +144,7 @@ func (w *world) crash() {
 	}
 	w.floor, w.acked, w.sent, w.active = is.Floor, is.Acked, max(is.Sent, is.Acked), is.Seen
 	w.handed = w.sent
+	w.latest = w.snap
 	w.records = slices.DeleteFunc(slices.Clone(w.disk.records), func(r *record) bool { return r.last <= is.RecordFloor })
 	w.restart(false)
 }
@@ -184,6 +185,7 @@ func (w *world) restart(unclean bool) {
 	}
 	if unclean {
 		w.acked, w.sent, w.handed, w.records, w.disk.records = 0, 0, 0, nil, nil
+		w.snap, w.latest = nil, nil
 		w.disk.stale = true
 		w.learnEpoch()
 	}
@@ -196,4 +198,12 @@ func keeping(t *rapid.T, cfg *session.Config) {
 		cfg.SpillAbove = rapid.SampledFrom([]int64{-1, 1, 200, 50_000}).Draw(t, "spill above")
 		cfg.SleepAfter = rapid.SampledFrom([]time.Duration{-1, 10 * time.Second, 10 * time.Minute}).Draw(t, "sleep after")
 	}
+}
+
+// saved is what a commit tells the store, as a copy.
+func saved(k session.Commit) (is session.Saved) {
+	if k.Is != nil {
+		is = *k.Is
+	}
+	return is
 }

@@ -40,6 +40,7 @@ type world struct {
 	drainBy                    time.Duration
 	byGen                      map[uint64]*conn
 	disk                       disk
+	snap, latest               *summary // the stored snapshot, confirmed and as last given to the store
 
 	// Of one step:
 	step      int
@@ -81,7 +82,10 @@ type write struct {
 	lost    bool // the session has given it up
 	void    bool // and its epoch with it
 	lazy    bool // nobody asked for it
-	is      session.Saved
+	snap    *summary
+	// snapshots: it stores snap, or drops the stored one
+	snapshots bool
+	is        session.Saved
 }
 
 type record struct {
@@ -113,6 +117,7 @@ type caller struct {
 
 type asked struct {
 	token    uint64
+	stored   bool
 	outdated bool
 }
 
@@ -196,7 +201,7 @@ func (w *world) retake() {
 
 func (w *world) dropTo(least uint64) {
 	if least > w.cfg.RetainAcked {
-		w.floor = max(w.floor, least-w.cfg.RetainAcked)
+		w.floor = max(w.floor, w.pinned(least-w.cfg.RetainAcked))
 	}
 }
 
@@ -305,13 +310,14 @@ func (w *world) expectCommit(deletes bool) *write {
 	if k.Delete != deletes {
 		w.fail("commit #%d deletes: %v", k.Token, k.Delete)
 	}
-	x := &write{token: k.Token, deletes: deletes, is: k.Is}
+	x := &write{token: k.Token, deletes: deletes, is: saved(k)}
 	w.writes = append(w.writes, x)
 	return x
 }
 
 // giveUp marks every write as given up, and what hung on it as failed.
 func (w *world) giveUp(code protocol.Code) {
+	w.latest = w.snap
 	for _, x := range w.writes {
 		if x.lost {
 			continue
@@ -336,7 +342,7 @@ func (w *world) newEpoch() {
 	}
 	w.conns, w.places, w.records = nil, nil, nil
 	w.acked, w.sent, w.handed = 0, 0, 0
-	w.disk.records = nil
+	w.disk.records, w.snap, w.latest = nil, nil, nil
 	for p := range w.calls {
 		p.mayErr = protocol.CodeInternal
 	}

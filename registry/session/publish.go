@@ -80,7 +80,7 @@ func (s *Session) commit(c Commit, p pending, fx *Effects) {
 	x.token++
 	c.Token, p.token = x.token, x.token
 	if s.kept != nil && !c.Delete {
-		s.tell(&c)
+		s.tell(&c, fx)
 	}
 	x.pending = append(x.pending, p)
 	fx.Commits = append(fx.Commits, c)

@@ -119,6 +119,8 @@ var doings = []struct {
 	{"provider", 2, (*world).provider},
 	{"time", 2, (*world).time},
 	{"judge", 1, (*world).judge},
+	{"put a snapshot", 1, (*world).putSnapshot},
+	{"drop the snapshot", 1, (*world).dropSnapshot},
 	{"bodies", 3, (*world).bodies},
 	{"squeeze", 1, (*world).squeeze},
 	{"crash", 1, (*world).crash},
@@ -258,7 +260,7 @@ func (w *world) word() {
 			w.deleteIfIdle()
 		}
 	}, func() {
-		if !x.lost && !x.deletes && !x.lazy {
+		if !x.lost && len(x.frames) > 0 {
 			w.prune()
 			w.spill(w.cfg.SpillAbove)
 		}

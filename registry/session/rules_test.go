@@ -26,7 +26,7 @@ func (w *world) greet(c *conn) {
 	}
 	resume, reason := w.decide(c.in.Since)
 	startsOver := resume == protocol.ResumeFresh || resume == protocol.ResumeTooOld
-	snapshot := startsOver && w.cfg.Snapshots
+	snapshot := startsOver && (w.cfg.Snapshots || w.counts())
 	c.hello = protocol.Hello{
 		ClientID: c.in.ClientID, ConnectionID: c.in.ConnectionID, Epoch: w.epoch, Resume: resume, Reason: reason, Floor: w.floor, Head: w.head(),
 		Snapshot: snapshot, PingIntervalMS: c.in.PingMS, PongTimeoutMS: c.in.PongMS, AckIntervalMS: w.cfg.AckInterval.Milliseconds(),
@@ -59,7 +59,7 @@ func (w *world) greet(c *conn) {
 	}
 	if snapshot {
 		c.awaiting = w.now + w.cfg.SnapshotTimeout
-		w.expectAsk()
+		w.expectSnapshot()
 	}
 }
 
@@ -92,10 +92,10 @@ func (w *world) expectAsk() {
 	}
 	a := w.asks[0]
 	w.asks = w.asks[1:]
-	if a.Head != w.head() || a.Floor > w.floor {
+	if a.Head != w.head() || a.Floor > w.floor || a.Stored != (w.cfg.Kept && w.counts()) {
 		w.fail("P-9: the provider was asked for %d..%d", a.Floor, a.Head)
 	}
-	w.ask = &asked{token: a.Token}
+	w.ask = &asked{token: a.Token, stored: a.Stored}
 }
 
 // confirmed is the store's good word on x.
@@ -104,6 +104,12 @@ func (w *world) confirmed(x *write) {
 		return
 	}
 	w.active = w.now
+	if x.snapshots {
+		w.snap = x.snap
+		x.calls[0].stored = true
+		w.retake()
+		return
+	}
 	first := w.head() + 1
 	w.frames = append(w.frames, x.frames...)
 	for _, p := range x.calls {
@@ -226,6 +232,7 @@ func (w *world) retire() {
 	}
 	w.frames, w.floor, w.acked, w.sent, w.handed = nil, 0, 0, 0, 0
 	w.records, w.ending, w.active, w.disk = nil, nil, w.now, disk{}
+	w.snap, w.latest = nil, nil
 	another := !next && !w.draining() && w.chance("another actor")
 	if another {
 		w.ask = nil // whoever answers it speaks to nobody

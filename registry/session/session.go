@@ -202,7 +202,7 @@ func (s *Session) Tick(now time.Duration, fx *Effects) {
 func (s *Session) State(one bool) protocol.State {
 	st := protocol.State{
 		Epoch: s.Epoch().String(), Floor: s.box.Floor(), Head: s.box.Head(), Acked: s.acked,
-		Bytes: s.box.Bytes(), Frames: s.box.Len(),
+		Bytes: s.Held(), Frames: s.box.Len(),
 	}
 	if s.x == nil {
 		return st

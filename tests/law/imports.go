@@ -26,7 +26,7 @@ var Rooms = map[string][]string{
 		"actors", "janitor", "transport"},
 	"client":            {"protocol"},
 	"bench":             {"protocol", "client"},
-	"cmd/restante":      {"protocol", "broker", "client", "bench", "cmd/restante/demo"},
+	"cmd/restante":      {"protocol", "broker", "client", "bench", "registry/store/pebble", "cmd/restante/demo"},
 	"cmd/restante/demo": {"protocol", "client", "bench"},
 	"tests":             {"protocol", "broker", "client", "bench"},
 	"tests/law":         {},

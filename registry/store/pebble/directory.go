@@ -156,24 +156,27 @@ func (d directory) make() error {
 // libraryFile tells what a making that did not come to its end has left.
 var libraryFile = regexp.MustCompile(`^(\d{6,}\.(log|sst|blob|dbtmp)|(MANIFEST|OPTIONS)-\d+|marker\..*|temporary\..*)$`)
 
-// clear removes what an unfinished making has left, and nothing else.
+// clear removes what an unfinished making has left, and nothing else. Its errors are sentences.
 func (d directory) clear() error {
 	names, err := d.fs.List(d.path)
 	if err != nil {
-		return err
+		return d.refused("read", err)
 	}
 	for _, n := range names {
-		switch {
-		case n == markFile, n == markTemp, n == lockFile:
-		case !libraryFile.MatchString(n):
+		if n == markFile || n == markTemp || n == lockFile {
+			continue
+		}
+		if !libraryFile.MatchString(n) {
 			return fmt.Errorf("%s holds %s, which is not a store's: take it away", d.path, n)
-		default:
-			if err := d.fs.Remove(d.join(n)); err != nil {
-				return err
-			}
+		}
+		if err := d.fs.Remove(d.join(n)); err != nil {
+			return d.refused("cleared", err)
 		}
 	}
-	return d.sync(d.path)
+	if err := d.sync(d.path); err != nil {
+		return d.refused("written", err)
+	}
+	return nil
 }
 
 // refused says that the system does not let the directory be used.

@@ -164,8 +164,3 @@ var _ store.Keeper = (*Store)(nil)
 func corruption(info crdb.DataCorruptionInfo) error {
 	return fmt.Errorf("%s is damaged: %w", filepath.Base(info.Path), info.Details)
 }
-
-// asRefusal is an error of Open as a failure.
-func asRefusal(err error) *protocol.Error {
-	return protocol.Errorf(protocol.CodeInternal, "the store has not been opened: %v", err)
-}

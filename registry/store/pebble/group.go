@@ -23,6 +23,7 @@ type group struct {
 	batch   *crdb.Batch
 	waiting []waiter
 	sync    bool // one of them is more than lazy
+	number  uint64
 	key     []byte
 	end     []byte
 }
@@ -59,7 +60,10 @@ func (s *Store) commitAll() {
 		}
 		g := s.open
 		s.open, s.spare, s.applying = s.spare, nil, g
-		g.set(keyTotals, appendTotals(g.end[:0], s.totals))
+		s.totals.group++
+		g.number = s.totals.group
+		s.totals.synced = s.synced.Load()
+		g.set(keyTotals, appendTotals(g.end[:0], s.totals)) // the last thing in it: see journal.go
 		s.mu.Unlock()
 
 		if err := s.apply(g); err != nil {
@@ -94,11 +98,15 @@ func (s *Store) apply(g *group) (err error) {
 		<-s.visible
 	}()
 	if s.sync.mode == modeAlways && g.sync {
-		return s.db.Apply(g.batch, crdb.Sync)
+		if err = s.db.Apply(g.batch, crdb.Sync); err == nil {
+			s.synced.Store(g.number)
+		}
+		return err
 	}
 	if err := s.db.Apply(g.batch, crdb.NoSync); err != nil {
 		return err
 	}
+	s.applied.Store(g.number)
 	if s.dirty != nil && g.sync {
 		select {
 		case s.dirty <- struct{}{}:
@@ -139,7 +147,11 @@ func (s *Store) syncNow() (err error) {
 			err = asError(p)
 		}
 	}()
-	return s.db.LogData([]byte{0}, crdb.Sync)
+	number := s.applied.Load()
+	if err = s.db.LogData([]byte{0}, crdb.Sync); err == nil {
+		s.synced.Store(number)
+	}
+	return err
 }
 
 // asError is what a panic of the library says.

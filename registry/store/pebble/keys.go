@@ -71,9 +71,6 @@ func appendNumbered(dst []byte, space byte, name string, n uint64) []byte {
 	return binary.BigEndian.AppendUint64(dst, n)
 }
 
-// numberedLen is the length of appendNumbered's key.
-func numberedLen(name string) int { return 1 + len(name) + 1 + numberLen }
-
 // parseNumbered takes appendNumbered's key apart.
 func parseNumbered(key []byte) (name string, n uint64, ok bool) {
 	end := len(key) - numberLen - 1
@@ -83,6 +80,9 @@ func parseNumbered(key []byte) (name string, n uint64, ok bool) {
 	name, ok = parseName(key[:end])
 	return name, binary.BigEndian.Uint64(key[end+1:]), ok
 }
+
+// numberIn is the number of a key that is known to be one of a certain name's.
+func numberIn(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-numberLen:]) }
 
 // appendPair appends the key of what belongs to two names.
 func appendPair(dst []byte, space byte, first, second string) []byte {

@@ -21,14 +21,10 @@ func Open(o Options) (*Store, error) {
 	}
 	s := newStore(o)
 	d, err := s.prepare(o)
-	if err != nil {
-		s.guard.stop()
-		s.release()
-		return nil, err
+	if err == nil {
+		err = s.begin(o, d)
 	}
-	if err := s.begin(o, d); err != nil {
-		s.fail(asRefusal(err)) // what the library still does comes to an end
-		<-s.answered
+	if err != nil {
 		s.guard.stop()
 		s.release()
 		return nil, err
@@ -109,7 +105,7 @@ func (s *Store) create(o Options) error {
 	if err != nil {
 		return err
 	}
-	err = db.Set(keyGeneration, appendGeneration(nil, generation{number: 1, mode: o.Sync.mode, clean: true}), crdb.Sync)
+	err = s.mark(db, generation{number: 1, mode: o.Sync.mode, clean: true})
 	return errors.Join(err, db.Close())
 }
 
@@ -122,26 +118,41 @@ func (s *Store) options(o Options) *crdb.Options {
 // begin opens the database and writes down who has it now, before anything else.
 func (s *Store) begin(o Options, d directory) error {
 	return s.within(func() error {
+		if err := d.checkJournals(); err != nil {
+			return d.cannotOpen(err)
+		}
 		opts := s.options(o)
 		opts.ErrorIfNotExists = true
 		db, err := crdb.Open(s.dir, opts)
 		if err != nil {
 			return d.cannotOpen(err)
 		}
-		s.db = db
 		g, err := readGeneration(db)
+		if err == nil {
+			s.totals, err = readTotals(db)
+			s.totals.synced = s.totals.group // the library has synced all that it found
+		}
 		if err != nil {
+			_ = db.Close() // there is worse to tell
 			return d.cannotOpen(err)
 		}
-		if s.totals, err = readTotals(db); err != nil {
-			return d.cannotOpen(err)
-		}
-		s.generation = g.next(o.Sync.mode)
-		if err := db.Set(keyGeneration, appendGeneration(nil, s.generation), crdb.Sync); err != nil {
-			return d.refused("written", err)
-		}
-		return nil
+		s.db, s.generation = db, g.next(o.Sync.mode)
+		return s.mark(db, s.generation) // what cannot be written fails the store
 	})
+}
+
+// mark writes down who has the database, and how, in a group of its own.
+func (s *Store) mark(db *crdb.DB, g generation) error {
+	s.totals.group++
+	s.totals.synced = max(s.synced.Load(), s.totals.synced)
+	b := db.NewBatch()
+	_ = b.Set(keyGeneration, appendGeneration(nil, g), nil)
+	_ = b.Set(keyTotals, appendTotals(nil, s.totals), nil)
+	if err := db.Apply(b, crdb.Sync); err != nil {
+		return err
+	}
+	s.synced.Store(s.totals.group)
+	return b.Close()
 }
 
 // within runs f, which may hang for ever where the disk fails.
@@ -167,19 +178,21 @@ func (s *Store) within(f func() error) error {
 
 // start starts the goroutines.
 func (s *Store) start(o Options) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.open, s.spare = newGroup(s.db), newGroup(s.db)
 	s.bodies.Store(s.generation.opens << 40)
 	stopSync := make(chan struct{})
 	if s.sync.mode == modeInterval {
 		s.dirty = make(chan struct{}, 1)
-		s.running.Go(func() { s.syncAll(stopSync) })
+		s.run(func() { s.syncAll(stopSync) })
 	}
-	s.running.Go(func() {
+	s.run(func() {
 		defer close(stopSync)
 		s.commitAll()
 	})
 	for i := range o.Readers {
-		s.running.Go(func() { s.readAll(i) })
+		s.run(func() { s.readAll(i) })
 	}
 }
 

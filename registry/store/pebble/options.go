@@ -88,14 +88,22 @@ func (s *Store) listen(opts *crdb.Options) {
 		// A flush or a compaction that fails would be tried again without end, and stall the writes without a word.
 		BackgroundError: s.onLibrary,
 		DataCorruption:  func(info crdb.DataCorruptionInfo) { s.onRead(corruption(info)) },
-		WriteStallBegin: func(info crdb.WriteStallBeginInfo) {
-			s.log.Warn("the store's disk does not keep up: commits wait", "dir", s.dir, "reason", info.Reason)
-		},
-		WriteStallEnd: func() { s.log.Info("the store's commits go on", "dir", s.dir) },
+		WriteStallBegin: s.onStall,
 		LowDiskSpace: func(info crdb.LowDiskSpaceInfo) {
 			s.log.Warn("the store's disk is filling up", "dir", s.dir, "available", info.AvailBytes, "total", info.TotalBytes)
 		},
 	}
+}
+
+// onStall is told that commits wait for a flush or a compaction. A busy store tells so often: it is said once a minute, and how often in between.
+func (s *Store) onStall(info crdb.WriteStallBeginInfo) {
+	stalls := s.stalls.Add(1)
+	now := time.Now().UnixNano()
+	last := s.stallSaid.Load()
+	if now-last < int64(time.Minute) || !s.stallSaid.CompareAndSwap(last, now) {
+		return
+	}
+	s.log.Warn("the store's disk does not keep up: commits wait for it", "dir", s.dir, "reason", info.Reason, "so far", stalls)
 }
 
 // onSlow is told of a write that takes its time.

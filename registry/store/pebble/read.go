@@ -215,7 +215,7 @@ func loadRecords(db crdb.Reader, id string, is *store.State) (records []store.Ke
 	}
 	defer func() { err = errors.Join(err, it.Close()) }()
 	for ok := it.First(); ok; ok = it.Next() {
-		_, first, _ := parseNumbered(it.Key())
+		first := numberIn(it.Key())
 		value, err := it.ValueAndErr()
 		if err != nil {
 			return nil, err
@@ -270,7 +270,7 @@ func entryAt(it *crdb.Iterator, ok bool, id string, seq uint64) (entry, error) {
 	if !ok {
 		return entry{}, errors.Join(fmt.Errorf("frame %d of %s is missing", seq, id), it.Error())
 	}
-	if _, at, valid := parseNumbered(it.Key()); !valid || at != seq {
+	if numberIn(it.Key()) != seq {
 		return entry{}, fmt.Errorf("frame %d of %s is missing", seq, id)
 	}
 	value, err := it.ValueAndErr()

@@ -46,17 +46,20 @@ type Store struct {
 	reading []*ask // what each reader is at, nil for nothing
 
 	left   sync.Cond // for Close
-	inside int       // calls that block, under way
+	inside int       // calls that block, and our goroutines, under way
 
 	bodies atomic.Uint64 // the N of the last shared body
 	dirty  chan struct{} // with SyncInterval: something is applied and not synced
+	// applied and synced number the last group that was applied without a sync, and the last one known to be synced.
+	applied, synced atomic.Uint64
+
+	stalls, stallSaid atomic.Int64 // how often commits had to wait, and when that was said last
 
 	failure  error
 	failed   chan struct{}
 	over     bool          // the failure has been answered to all who waited
 	answered chan struct{} // closed when over
 
-	running sync.WaitGroup
 	once    sync.Once
 	done    chan struct{} // closed when Close has come to its end
 	doneErr error
@@ -127,42 +130,31 @@ func (s *Store) close() error {
 	s.closing = true
 	s.work.Broadcast()
 	s.asked.Broadcast()
+	for s.inside > 0 && s.failure == nil {
+		s.left.Wait()
+	}
+	failed := s.failure != nil
 	s.mu.Unlock()
 
-	closed := make(chan error, 1)
-	go func() {
-		s.mu.Lock()
-		for s.inside > 0 && s.failure == nil {
-			s.left.Wait()
-		}
-		s.mu.Unlock()
-		s.running.Wait()
+	var err error
+	if !failed {
+		shut := make(chan error, 1)
+		go func() { shut <- s.shut() }()
 		select {
+		case err = <-shut:
 		case <-s.failed:
-			return
-		default:
 		}
-		closed <- s.shut()
-	}()
-	select {
-	case err := <-closed:
-		s.mu.Lock()
-		if s.failure == nil {
-			s.closed = true
-		}
-		failed := s.failure != nil
-		s.mu.Unlock()
-		if !failed {
-			s.guard.stop()
-			s.release()
-			return err
-		}
-	case <-s.failed:
 	}
-	<-s.answered
+	s.mu.Lock()
+	s.closed = s.failure == nil
+	s.mu.Unlock()
+	if !s.closed {
+		<-s.answered
+		err = s.Err()
+	}
 	s.guard.stop()
 	s.release()
-	return s.Err()
+	return err
 }
 
 // shut writes the last word of a store in good order, and closes the library.
@@ -174,7 +166,7 @@ func (s *Store) shut() (err error) {
 	}()
 	g := s.generation
 	g.clean = true
-	if err := s.db.Set(keyGeneration, appendGeneration(nil, g), crdb.Sync); err != nil {
+	if err := s.mark(s.db, g); err != nil {
 		return err
 	}
 	return s.db.Close()
@@ -192,6 +184,15 @@ func (s *Store) enter() error {
 	}
 	s.inside++
 	return nil
+}
+
+// run runs f in a goroutine that Close waits for.
+func (s *Store) run(f func()) {
+	s.inside++
+	go func() {
+		f()
+		s.leave()
+	}()
 }
 
 func (s *Store) leave() {

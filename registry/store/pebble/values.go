@@ -171,10 +171,12 @@ func parseGeneration(value []byte) (g generation, err error) {
 	return g, r.end()
 }
 
-// sums are the totals, and the bytes that have died since space was last given back.
+// sums are the totals as of a group, and what else each group says of itself.
 type sums struct {
 	store.Totals
-	dead int64
+	dead int64 // bytes that have died since space was last given back
+	// group numbers the groups from 1, through all processes; synced is the last one that was known to be synced when this one was written.
+	group, synced uint64
 }
 
 func appendTotals(dst []byte, t sums) []byte {
@@ -182,7 +184,8 @@ func appendTotals(dst []byte, t sums) []byte {
 	for _, n := range [...]int64{t.Clients, t.Frames, t.Bytes, t.dead} {
 		dst = binary.AppendVarint(dst, n)
 	}
-	return dst
+	dst = binary.AppendUvarint(dst, t.group)
+	return binary.AppendUvarint(dst, t.synced)
 }
 
 func parseTotals(value []byte) (t sums, err error) {
@@ -191,6 +194,7 @@ func parseTotals(value []byte) (t sums, err error) {
 	for _, n := range [...]*int64{&t.Clients, &t.Frames, &t.Bytes, &t.dead} {
 		*n = r.varint()
 	}
+	t.group, t.synced = r.uvarint(math.MaxUint64), r.uvarint(math.MaxUint64)
 	return t, r.end()
 }
 
