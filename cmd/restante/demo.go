@@ -14,7 +14,7 @@ const leastKills = 5
 type demoCmd struct {
 	Seed     uint64   `help:"Seed of the proxy's choices, to repeat a run; 0 draws one."`
 	Duration duration `default:"25s" help:"How long the agent's output is paced over, 1s to 40s."`
-	Cuts     int      `default:"20" help:"How many cuts there must be, 1 to 100; where they need longer than --duration, about 0.3 s each, so does the demo."`
+	Cuts     int      `default:"20" help:"How many cuts there must be, 1 to 100, with --kill to 50; where they need longer than --duration, about 0.3 s each, so does the demo."`
 	Kill     bool     `help:"Kill the broker's process as well, at least five times, and start it again on the same folder."`
 	Command  []string `arg:"" optional:"" help:"The agent, after --: any command that prints lines. By default go list and go vet, or ls where there is no Go."`
 }

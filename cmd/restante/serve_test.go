@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,10 +25,16 @@ type served struct {
 
 func startServe(t *testing.T, args ...string) *served {
 	t.Helper()
+	return startServeOn(t, append([]string{"--memory"}, args...)...)
+}
+
+// startServeOn is startServe with the store that args name.
+func startServeOn(t *testing.T, args ...string) *served {
+	t.Helper()
 	s := &served{command: newCommand(), done: make(chan int, 1)}
 	r, w := io.Pipe()
 	go func() {
-		s.done <- run(append([]string{"serve", "--listen", "127.0.0.1:0", "--memory"}, args...), process{out: w, err: &s.err, signals: s.catch})
+		s.done <- run(append([]string{"serve", "--listen", "127.0.0.1:0"}, args...), process{out: w, err: &s.err, signals: s.catch})
 		w.Close()
 	}()
 	first, err := bufio.NewReader(r).ReadString('\n')
@@ -77,6 +84,34 @@ func TestServeObeysItsLimits(t *testing.T) {
 	require.Contains(t, tool.err.String(), "2 pruned before anybody acked them")
 	s.signals <- syscall.SIGINT
 	require.Equal(t, exitOK, <-s.done)
+}
+
+// TestServeKeepsItsOutboxes ends one on a folder, in order, and starts the next on it.
+func TestServeKeepsItsOutboxes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "not", "there", "yet")
+	var page, again protocol.Page
+	for i, sync := range []string{"never", "interval:20ms", "always"} {
+		s := startServeOn(t, "--data-dir", dir, "--sync", sync)
+		if i == 0 {
+			tool := newCommand()
+			require.Equal(t, exitOK, tool.run("one\ntwo\n", "publish", "tab-1", "--lines", "--url", s.url), tool.err.String())
+			_, body := get(t, s.url+"/v1/clients/tab-1/frames")
+			require.NoError(t, json.Unmarshal([]byte(body), &page))
+			require.Len(t, page.Frames, 2)
+		}
+		_, body := get(t, s.url+"/v1/clients/tab-1/frames")
+		require.NoError(t, json.Unmarshal([]byte(body), &again))
+		require.Equal(t, page, again, "epoch and all, with "+sync)
+
+		other := newCommand()
+		require.Equal(t, exitFailed, other.run("", "serve", "--listen", "127.0.0.1:0", "--data-dir", dir), "one process at a time")
+		require.Empty(t, other.out.String())
+		require.Contains(t, other.err.String(), dir)
+		s.signals <- syscall.SIGTERM
+		require.Equal(t, exitOK, <-s.done, s.err.String())
+		require.Contains(t, s.err.String(), "store="+dir+" sync="+sync)
+		http.DefaultClient.CloseIdleConnections()
+	}
 }
 
 // TestServeEndsWithItsParent drains when the standard input that a parent holds open has ended.

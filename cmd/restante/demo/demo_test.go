@@ -72,6 +72,7 @@ func TestRun_RefusesSenselessOptions(t *testing.T) {
 	require.Equal(t, 2, Run(t.Context(), Options{Duration: time.Minute}))
 	require.Equal(t, 2, Run(t.Context(), Options{Cuts: -1}))
 	require.Equal(t, 2, Run(t.Context(), Options{Cuts: mostCuts + 1}))
+	require.Equal(t, 2, Run(t.Context(), Options{Cuts: mostCuts/2 + 1, Kills: 1}))
 	require.Equal(t, 2, Run(t.Context(), Options{Kills: -1}))
 	require.Equal(t, 2, Run(t.Context(), Options{Kills: mostKills + 1}))
 }

@@ -15,7 +15,7 @@ const (
 	defaultDuration = 25 * time.Second
 	defaultCuts     = 20
 	// mostDuration bounds a duration, mostTime a whole run, without the end of the broker. A cut takes up to 0.3 s on top of a quarter of
-	// the duration for all of them, so that mostCuts have their time in any run, and so have mostKills.
+	// the duration for all of them, so that mostCuts have their time in any run; kills come between them and take as long, so that there is half the time for cuts then.
 	mostDuration, mostTime = 40 * time.Second, 42 * time.Second
 	mostCuts               = 100
 	mostKills              = 10
@@ -27,7 +27,7 @@ type Options struct {
 	Seed uint64
 	// Duration (25 s) is how long the program's output is spread over, 1 to 40 s. The verdict comes within 45 s of the start.
 	Duration time.Duration
-	// Cuts (20) is how many cuts there must be, at most 100. Where they need longer than Duration, about 0.3 s each, the run does too.
+	// Cuts (20) is how many cuts there must be, at most 100, with Kills 50. Where they need longer than Duration, about 0.3 s each, the run does too.
 	Cuts int
 	// Kills is how many times at least the broker itself is to be killed and started again, 0 for not at all, at most 10.
 	Kills int
@@ -49,8 +49,12 @@ func (o Options) filled() (Options, error) {
 	if o.Cuts < 0 {
 		return o, errors.New("the number of cuts cannot be off")
 	}
-	if o.Cuts > mostCuts {
-		return o, fmt.Errorf("%d cuts do not fit into the time of a demo: give at most %d", o.Cuts, mostCuts)
+	most := mostCuts
+	if o.Kills > 0 {
+		most /= 2
+	}
+	if o.Cuts > most {
+		return o, fmt.Errorf("%d cuts do not fit into the time of a demo: give at most %d", o.Cuts, most)
 	}
 	if o.Kills < 0 || o.Kills > mostKills {
 		return o, fmt.Errorf("%d kills: there are 0 to %d of them in a demo", o.Kills, mostKills)
