@@ -67,6 +67,7 @@ func whole(t *testing.T, dir string, c *client) {
 // damaged holds Open to refusing a directory with a sentence that says what to do, and to leaving it unlocked and as it was.
 func damaged(t *testing.T, dir string, want ...string) {
 	t.Helper()
+	before := contents(t, dir)
 	for range 2 {
 		_, err := pebble.Open(pebble.Options{Dir: dir, Logger: silent})
 		require.Error(t, err)
@@ -74,6 +75,7 @@ func damaged(t *testing.T, dir string, want ...string) {
 			require.ErrorContains(t, err, w)
 		}
 	}
+	require.Equal(t, before, contents(t, dir), "a directory that was refused has been changed")
 }
 
 func flip(t *testing.T, file string, at int) {
