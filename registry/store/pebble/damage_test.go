@@ -15,20 +15,22 @@ import (
 	"github.com/restante/restante/registry/store/pebble"
 )
 
-// stored makes a store in a directory that a process left in the middle of its work: what it has written is a copy.
+// stored makes a store in a directory, as a process leaves it that the power was cut off in the middle of its work.
 func stored(t *testing.T, o pebble.Options, frames int) (dir string, c *client) {
 	t.Helper()
-	o.Dir = filepath.Join(t.TempDir(), "made")
+	disk := vfs.NewCrashableMem()
+	o.Dir, o.FS = "data", disk
 	s, err := pebble.Open(o)
 	require.NoError(t, err)
 	c = newClient("a")
-	c.publish(s, 1, 500, 0) // so that the totals of dead bytes, which are the end of each record, are never 0
+	c.publish(s, 1, 500, 0) // so that the totals of dead bytes are never 0
 	for range frames - 1 {
 		c.publish(s, 1, 500, math.MaxInt)
 		require.NoError(t, c.wait(t))
 	}
 	dir = filepath.Join(t.TempDir(), "left")
-	require.NoError(t, os.CopyFS(dir, os.DirFS(o.Dir)))
+	_, err = vfs.Clone(disk.CrashClone(vfs.CrashCloneCfg{}), vfs.Default, "data", dir)
+	require.NoError(t, err)
 	require.NoError(t, s.Close())
 	return dir, c
 }
