@@ -116,7 +116,7 @@ func (c Config) Validate() error {
 func (c Config) sync() (pebble.Sync, error) {
 	s, err := pebble.ParseSync(or(c.Sync, pebble.SyncAlways.String()))
 	if err != nil {
-		return s, fmt.Errorf("Sync: %w", err)
+		return s, fmt.Errorf("the field Sync: %w", err)
 	}
 	return s, nil
 }

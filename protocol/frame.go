@@ -1,8 +1,15 @@
 package protocol
 
-import "strconv"
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+)
 
-const seqPrefix = `{"seq":`
+const (
+	seqPrefix  = `{"seq":`
+	fromPrefix = `{"from":`
+)
 
 // AppendFrame appends b as it is sent under seq: the body with "seq":N as its first member (P-1). seq is at least 1, and b a Body of this package.
 func AppendFrame(dst []byte, seq uint64, b Body) []byte {
@@ -25,10 +32,32 @@ func FrameLen(seq uint64, b Body) int {
 // WithFrom returns b as it is stored for a send: with "from":"ID" as its first member, so that the frame reads
 // {"seq":N,"from":"ID",… (P-1, P-18). The result is a Body in memory of its own; b is not changed.
 func WithFrom(b Body, from string) Body {
-	const prefix = `{"from":`
-	out := make([]byte, 0, len(prefix)+len(from)+3+len(b)-1)
-	out = append(out, prefix...)
+	out := make([]byte, 0, len(fromPrefix)+len(from)+3+len(b)-1)
+	out = append(out, fromPrefix...)
 	out = appendString(out, from)
 	out = append(out, ',')
 	return append(out, b[1:]...)
+}
+
+// CheckStored says why b cannot be a body as an outbox holds it: a published one by P-2, without white space, or a sent one, which has its
+// "from" in front. The error is an *Error: bad_json or bad_frame.
+func CheckStored(b Body) error {
+	published := b
+	if sent, ok := bytes.CutPrefix(b, []byte(fromPrefix)); ok {
+		var from string
+		dec := json.NewDecoder(bytes.NewReader(sent))
+		if err := dec.Decode(&from); err != nil {
+			return Errorf(CodeBadFrame, "its \"from\" is no string")
+		}
+		rest, ok := bytes.CutPrefix(sent[dec.InputOffset():], []byte{','})
+		if !ok {
+			return Errorf(CodeBadFrame, "nothing follows its \"from\"")
+		}
+		published = append(Body{'{'}, rest...)
+	}
+	compact, err := ParseBody(published, -1)
+	if err == nil && len(compact) != len(published) {
+		err = Errorf(CodeBadFrame, "it holds white space")
+	}
+	return err
 }

@@ -63,7 +63,7 @@ func (s *Session) Publish(now time.Duration, p Publish, fx *Effects) {
 	}
 	c.First = c.Last - uint64(len(p.Bodies)) + 1
 	c.Record, c.Sum = p.Record, p.Sum
-	x = s.more(fx)
+	s.more(fx)
 	if p.Record != nil {
 		fx.event(EventRecordPushed, s.remember(now, *p.Record, record{sum: p.Sum, first: c.First, last: c.Last, at: now}))
 	}

@@ -57,7 +57,7 @@ func Run(t *testing.T, open func(t testing.TB) Opened) {
 		})
 	}
 	t.Run("what was confirmed is there, at random", func(t *testing.T) {
-		defer setFlag("rapid.checks", "5")()
+		defer setFlag("rapid.checks", "3")()
 		defer setFlag("rapid.steps", "16")()
 		defer setFlag("rapid.nofailfile", "true")()
 		rapid.Check(t, func(r *rapid.T) {

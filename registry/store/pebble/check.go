@@ -186,7 +186,7 @@ func (c *checker) frames(id string, is *store.State) {
 		b, err := bodyOf(c.db, &e, id, seq)
 		if err != nil {
 			c.report.problem("%v", plain(err))
-		} else if _, err := protocol.ParseBody(b, -1); err != nil {
+		} else if err := protocol.CheckStored(b); err != nil {
 			c.report.problem("client %s: frame %d: %s", id, seq, protocol.AsError(err).Message)
 		}
 	})

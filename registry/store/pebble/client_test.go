@@ -25,6 +25,7 @@ type client struct {
 
 	mu       sync.Mutex
 	answers  []error // of the tokens 1 and on
+	first    error   // the first of them that is none
 	heads    []uint64
 	wrong    error
 	answered chan struct{}
@@ -57,6 +58,9 @@ func (c *client) Confirmed(token uint64, err error) {
 		c.wrong = fmt.Errorf("%s: update %d was answered when %d was due", c.id, token, want)
 	}
 	c.answers = append(c.answers, err)
+	if c.first == nil {
+		c.first = err
+	}
 	c.mu.Unlock()
 	select {
 	case c.answered <- struct{}{}:
@@ -112,14 +116,9 @@ func (c *client) wait(t testing.TB) error {
 	defer late.Stop()
 	for {
 		c.mu.Lock()
-		n, first := len(c.answers), error(nil)
-		require.NoError(t, c.wrong)
-		for _, err := range c.answers {
-			if first == nil {
-				first = err
-			}
-		}
+		n, first, wrong := len(c.answers), c.first, c.wrong
 		c.mu.Unlock()
+		require.NoError(t, wrong)
 		if n == int(c.token) {
 			return first
 		}

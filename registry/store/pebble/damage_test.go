@@ -15,20 +15,22 @@ import (
 	"github.com/restante/restante/registry/store/pebble"
 )
 
-// stored makes a store in a directory that a process left in the middle of its work: what it has written is a copy.
+// stored makes a store in a directory, as a process leaves it that the power was cut off in the middle of its work.
 func stored(t *testing.T, o pebble.Options, frames int) (dir string, c *client) {
 	t.Helper()
-	o.Dir = filepath.Join(t.TempDir(), "made")
+	disk := vfs.NewCrashableMem()
+	o.Dir, o.FS = "data", disk
 	s, err := pebble.Open(o)
 	require.NoError(t, err)
 	c = newClient("a")
-	c.publish(s, 1, 500, 0) // so that the totals of dead bytes, which are the end of each record, are never 0
+	c.publish(s, 1, 500, 0) // so that the totals of dead bytes are never 0
 	for range frames - 1 {
 		c.publish(s, 1, 500, math.MaxInt)
 		require.NoError(t, c.wait(t))
 	}
 	dir = filepath.Join(t.TempDir(), "left")
-	require.NoError(t, os.CopyFS(dir, os.DirFS(o.Dir)))
+	_, err = vfs.Clone(disk.CrashClone(vfs.CrashCloneCfg{}), vfs.Default, "data", dir)
+	require.NoError(t, err)
 	require.NoError(t, s.Close())
 	return dir, c
 }
@@ -67,6 +69,7 @@ func whole(t *testing.T, dir string, c *client) {
 // damaged holds Open to refusing a directory with a sentence that says what to do, and to leaving it unlocked and as it was.
 func damaged(t *testing.T, dir string, want ...string) {
 	t.Helper()
+	before := contents(t, dir)
 	for range 2 {
 		_, err := pebble.Open(pebble.Options{Dir: dir, Logger: silent})
 		require.Error(t, err)
@@ -74,6 +77,7 @@ func damaged(t *testing.T, dir string, want ...string) {
 			require.ErrorContains(t, err, w)
 		}
 	}
+	require.Equal(t, before, contents(t, dir), "a directory that was refused has been changed")
 }
 
 func flip(t *testing.T, file string, at int) {

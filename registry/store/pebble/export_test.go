@@ -9,6 +9,12 @@ import (
 // Fail ends the store as a failing disk would, from wherever it is called.
 func (s *Store) Fail(cause error) { s.onLibrary(cause) }
 
+// Still is o with nothing compacted in the background.
+func (o Options) Still() Options {
+	o.still = true
+	return o
+}
+
 // Raw is the database itself, for tests that do to it what the store never does.
 func (s *Store) Raw() *crdb.DB { return s.db }
 

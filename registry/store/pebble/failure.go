@@ -31,21 +31,21 @@ func (s *Store) Err() error {
 }
 
 // fail ends the store for this process: the first cause wins. It may be called from any goroutine, one of the library's that holds its
-// locks too, and does not block. A store that has been closed cannot fail any more.
-func (s *Store) fail(why *protocol.Error) {
+// locks too, and does not block. A store that has been closed cannot fail any more. why says what happened and what to do, and after what then.
+func (s *Store) fail(why, after string) {
 	s.mu.Lock()
 	if s.failure != nil || s.closed {
 		s.mu.Unlock()
 		return
 	}
-	s.failure = why
+	s.failure, s.why = protocol.Errorf(protocol.CodeInternal, "the store has failed: %s, %s", why, after), why
 	s.guard.dead.Store(true)
 	close(s.failed)
 	s.work.Broadcast()
 	s.asked.Broadcast()
 	s.left.Broadcast()
 	s.mu.Unlock()
-	s.log.Error("the store has failed", "dir", s.dir, "cause", why.Message)
+	s.log.Error("the store has failed", "dir", s.dir, "cause", why)
 	go s.answerAll()
 }
 
@@ -83,23 +83,31 @@ func (s *Store) answerAll() {
 
 // onWrite is the guard's: the disk did not take something.
 func (s *Store) onWrite(doing, path string, err error) {
-	cause := fmt.Sprintf("%s %s: %v", doing, filepath.Base(path), plain(err))
-	s.fail(protocol.Errorf(protocol.CodeInternal, "the store has failed: %s; %s, and then restart the broker: nothing that was confirmed is lost", cause, remedy(err)))
+	s.end(fmt.Sprintf("%s %s: %v; %s", doing, filepath.Base(path), plain(err), remedy(err)))
 }
 
 // onLibrary takes what the library itself calls an end.
 func (s *Store) onLibrary(err error) {
-	if damaged(err) {
+	if crdb.IsCorruptionError(err) {
 		s.onRead(err)
 		return
 	}
-	s.fail(protocol.Errorf(protocol.CodeInternal, "the store has failed: %v; %s, and then restart the broker: nothing that was confirmed is lost", plain(err), remedy(err)))
+	s.end(fmt.Sprintf("%v; %s", plain(err), remedy(err)))
 }
 
 // onRead takes what cannot be read, or is not there though it must be.
 func (s *Store) onRead(err error) {
-	s.fail(protocol.Errorf(protocol.CodeInternal,
-		"the store has failed: it cannot read what it holds: %v; look at the disk, see what `restante store check` says of the data directory, and restart, from a backup if it is damaged", plain(err)))
+	why := fmt.Sprintf("it cannot read what it holds: %v; look at the disk, see what `restante store check` says of the data directory", plain(err))
+	s.fail(why, "and restart the broker, from a backup if it is damaged")
+}
+
+// end fails the store over its disk. why ends with what to do about it before the restart.
+func (s *Store) end(why string) {
+	after := "and then restart the broker: nothing that was confirmed is lost"
+	if s.sync.mode != modeAlways {
+		after = "and then restart the broker: what was confirmed last may be lost, since it ran with sync " + s.sync.String()
+	}
+	s.fail(why, after)
 }
 
 // remedy says what to do about a disk that did not take something.
@@ -121,9 +129,6 @@ func plain(err error) error {
 	}
 	return err
 }
-
-// damaged says whether the library takes err for altered data.
-func damaged(err error) bool { return crdb.IsCorruptionError(err) }
 
 // logger hands the library's words on.
 type logger struct {

@@ -27,6 +27,8 @@ func TestMain(m *testing.M) {
 		library + ".(*DB).applyInternal",
 		library + "/sstable.(*RawColumnWriter).drainWriteQueue",
 		library + "/vfs.(*diskHealthCheckingFile).startTicker.func1",
+		library + ".(*DB).flush",
+		library + ".(*DB).runCompaction",
 		library + ".Open",
 		library + ".(*DB).Close",
 	} {

@@ -78,8 +78,14 @@ func (s *Store) prepare(o Options) (directory, error) {
 	if err := d.clear(); err != nil {
 		return d, err
 	}
-	if err := s.within(func() error { return s.create(o) }); err != nil {
-		return d, d.refused("written", err)
+	err = s.within(func() error {
+		if err := s.create(o); err != nil {
+			return d.refused("written", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return d, err
 	}
 	if err := d.mark(markText + fmt.Sprint(format) + "\n"); err != nil {
 		return d, d.refused("written", err)
@@ -172,7 +178,9 @@ func (s *Store) within(f func() error) error {
 	case err := <-done:
 		return err
 	case <-s.failed:
-		return fmt.Errorf("the store in %s cannot be opened: %w", s.dir, s.Err())
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return fmt.Errorf("the store in %s cannot be opened: %s, and start again", s.dir, s.why)
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 
 // The defaults of Options.
 const (
-	DefaultMemTableBytes = 16 << 20
-	DefaultCacheBytes    = 48 << 20
+	DefaultMemTableBytes = 8 << 20
+	DefaultCacheBytes    = 32 << 20
 	DefaultReaders       = 2
 )
 
@@ -30,12 +30,14 @@ type Options struct {
 	// Logger takes the store's log; nil is slog's default.
 	Logger *slog.Logger
 	// MemTableBytes is how much is gathered in memory before it becomes a table on disk, at least 64 KiB. The log, which is read again at the
-	// next start, is about as long; there may be four of each for a while.
+	// next start, is about as long; there may be three in memory while the disk is slow, and four logs are kept for reuse.
 	MemTableBytes int
 	// CacheBytes bounds what is kept of the tables in memory, with what is gathered counted in: a broker holds its hot frames itself.
 	CacheBytes int64
 	// Readers is how many goroutines read for owners.
 	Readers int
+
+	still bool // for tests: nothing is compacted in the background
 }
 
 func (o Options) withDefaults() Options {
@@ -63,13 +65,14 @@ func library(o *Options, fs vfs.FS, l logger) *crdb.Options {
 		FormatMajorVersion:          crdb.FormatNewest,
 		CacheSize:                   o.CacheBytes,
 		MemTableSize:                uint64(o.MemTableBytes),
-		MemTableStopWritesThreshold: 4,
+		MemTableStopWritesThreshold: 3,
 		MaxOpenFiles:                500,
 		// Reads go by one client, which is few keys: a few layers more do not hurt, and a stalled commit does.
-		L0CompactionThreshold:      4,
-		L0StopWritesThreshold:      100,
-		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
-		MaxManifestFileSize:        16 << 20,
+		L0CompactionThreshold:       4,
+		L0StopWritesThreshold:       100,
+		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
+		MaxManifestFileSize:         16 << 20,
+		DisableAutomaticCompactions: o.still,
 	}
 	opts.Experimental.FileCacheShards = 2
 	for i := range opts.Levels {

@@ -55,7 +55,8 @@ type Store struct {
 
 	stalls, stallSaid atomic.Int64 // how often commits had to wait, and when that was said last
 
-	failure  error
+	failure  *protocol.Error
+	why      string // what failure says of the cause, and what to do about it
 	failed   chan struct{}
 	over     bool          // the failure has been answered to all who waited
 	answered chan struct{} // closed when over
