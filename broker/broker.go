@@ -61,8 +61,13 @@ func New(cfg Config) (*Broker, error) {
 	if err != nil {
 		return nil, errors.Join(err, b.sys.Stop(context.Background()), st.Close())
 	}
-	b.handler = transport.New(b.sys, joined{b.registry}, cfg.transport())
-	if k, ok := st.(store.Keeper); ok {
+	tc := cfg.transport()
+	k, kept := st.(store.Keeper)
+	if kept {
+		tc.Store = func() transport.StoreMetrics { return transport.StoreMetrics(k.Metrics()) }
+	}
+	b.handler = transport.New(b.sys, joined{b.registry}, tc)
+	if kept {
 		b.failed = make(chan struct{})
 		b.watch.Go(func() { b.watchStore(k) })
 	}

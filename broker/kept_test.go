@@ -35,6 +35,14 @@ func TestP26_WhatWasConfirmedIsThereForTheNextBroker(t *testing.T) {
 	}
 	require.NoError(t, b.Client("c").PutSnapshot(ctx, protocol.Cursor{Epoch: last.Epoch, Seq: 2}, []byte(` {"sum": 2} `)))
 
+	scraped := httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodGet, "http://localhost/metrics", nil)
+	r.RemoteAddr = "127.0.0.1:1"
+	b.Handler().ServeHTTP(scraped, r)
+	require.Regexp(t, `(?m)^restante_store_syncs_total [1-9]`, scraped.Body.String())
+	require.Regexp(t, `(?m)^restante_store_groups_total [1-9]`, scraped.Body.String())
+	require.Regexp(t, `(?m)^restante_store_disk_bytes [1-9]`, scraped.Body.String())
+
 	_, err := New(Config{DataDir: dir, Logger: b.Logger()})
 	require.ErrorContains(t, err, "another", "a directory belongs to one broker at a time")
 	require.NoError(t, b.Err())

@@ -43,8 +43,17 @@ type Config struct {
 	// One that CheckOrigin refuses is logged and allows nothing.
 	AllowOrigins []string
 
+	// Store gives the metrics of a store on disk; nil for none.
+	Store func() StoreMetrics
 	// Logger (the system's) takes the log.
 	Logger *slog.Logger
+}
+
+// StoreMetrics count the groups of updates that a store on disk has committed together and the syncs that they took, since it was
+// opened; DiskBytes is what it occupies.
+type StoreMetrics struct {
+	Groups, Syncs uint64
+	DiskBytes     int64
 }
 
 // withDefaults returns c with every default filled in. A duration that is off stays negative, a size that is off becomes very large.
@@ -105,7 +114,7 @@ func New(sys *actors.System, reg Registry, cfg Config) *Handler {
 		}
 		h.origins[normalOrigin(o)] = true
 	}
-	h.metrics = newMetrics(sys.Counters(), h.log)
+	h.metrics = newMetrics(sys.Counters(), cfg.Store, h.log)
 	h.mux = h.routes()
 	return h
 }

@@ -15,8 +15,11 @@ import (
 
 // newMetrics returns what answers GET /metrics: counters, and those of the Go runtime and the process. The registry is the
 // handler's own, so that several brokers in one process do not meet in the library's global one.
-func newMetrics(counters *actors.Counters, log *slog.Logger) http.Handler {
+func newMetrics(counters *actors.Counters, store func() StoreMetrics, log *slog.Logger) http.Handler {
 	reg := prometheus.NewRegistry()
+	if store != nil {
+		reg.MustRegister(storeCollector(store))
+	}
 	reg.MustRegister(collector{counters}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError), ErrorHandling: promhttp.ContinueOnError})
 }
@@ -125,6 +128,30 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	for name, value := range withZeroes(n.Closed.Snapshot(), names) {
 		labelled(descClosed, value, name)
 	}
+}
+
+var (
+	descGroups = describe("store_groups_total", "Groups of updates that the store on disk committed together.")
+	descSyncs  = describe("store_syncs_total", "Syncs of the store on disk.")
+	descDisk   = describe("store_disk_bytes", "Bytes that the store on disk occupies.")
+)
+
+// storeCollector asks the store on disk.
+type storeCollector func() StoreMetrics
+
+// Describe is part of prometheus.Collector.
+func (storeCollector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{descGroups, descSyncs, descDisk} {
+		out <- d
+	}
+}
+
+// Collect is part of prometheus.Collector.
+func (c storeCollector) Collect(out chan<- prometheus.Metric) {
+	m := c()
+	out <- prometheus.MustNewConstMetric(descGroups, prometheus.CounterValue, float64(m.Groups))
+	out <- prometheus.MustNewConstMetric(descSyncs, prometheus.CounterValue, float64(m.Syncs))
+	out <- prometheus.MustNewConstMetric(descDisk, prometheus.GaugeValue, float64(m.DiskBytes))
 }
 
 // withZeroes adds those of names that counts lacks.

@@ -125,6 +125,8 @@ type Keeper interface {
 	// Tidy lets go of the shared bodies that were kept before the given time, and has dead space given back. It blocks.
 	Tidy(before int64) error
 
+	// Metrics are what an operator may want to see; those of a store that has failed stand still.
+	Metrics() Metrics
 	// Failed is closed when the store has failed: every call from then on answers with Err, and nothing is read from it any more.
 	Failed() <-chan struct{}
 	// Err is why the store failed, and what to do about it; nil while it has not. It is a *protocol.Error with the code internal.
@@ -133,6 +135,13 @@ type Keeper interface {
 
 // Totals are sums over all clients of a store. Bytes is that of their States.
 type Totals struct{ Clients, Frames, Bytes int64 }
+
+// Metrics count, since the store was opened, the groups of updates that were committed together and the syncs that they took; DiskBytes is
+// what the store occupies now.
+type Metrics struct {
+	Groups, Syncs uint64
+	DiskBytes     int64
+}
 
 // BodyID names a shared body. The zero BodyID names none.
 type BodyID struct {

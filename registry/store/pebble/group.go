@@ -97,7 +97,9 @@ func (s *Store) apply(g *group) (err error) {
 		}
 		<-s.visible
 	}()
+	s.groups.Add(1)
 	if s.sync.mode == modeAlways && g.sync {
+		s.syncs.Add(1)
 		if err = s.db.Apply(g.batch, crdb.Sync); err == nil {
 			s.synced.Store(g.number)
 		}
@@ -148,6 +150,7 @@ func (s *Store) syncNow() (err error) {
 		}
 	}()
 	number := s.applied.Load()
+	s.syncs.Add(1)
 	if err = s.db.LogData([]byte{0}, crdb.Sync); err == nil {
 		s.synced.Store(number)
 	}

@@ -53,7 +53,8 @@ type Store struct {
 	// applied and synced number the last group that was applied without a sync, and the last one known to be synced.
 	applied, synced atomic.Uint64
 
-	stalls, stallSaid atomic.Int64 // how often commits had to wait, and when that was said last
+	groups, syncs     atomic.Uint64 // since the store was opened
+	stalls, stallSaid atomic.Int64  // how often commits had to wait, and when that was said last
 
 	failure  *protocol.Error
 	why      string // what failure says of the cause, and what to do about it
