@@ -106,7 +106,7 @@ func (s *Store) onStall(info crdb.WriteStallBeginInfo) {
 	if now-last < int64(time.Minute) || !s.stallSaid.CompareAndSwap(last, now) {
 		return
 	}
-	s.log.Warn("the store's disk does not keep up: commits wait for it", "dir", s.dir, "reason", info.Reason, "so far", stalls)
+	s.log.Warn("the store's disk does not keep up: commits wait for it", "dir", s.dir, "reason", info.Reason, "stalls", stalls)
 }
 
 // onSlow is told of a write that takes its time.
