@@ -313,6 +313,9 @@ func (w *world) end() {
 		w.turn(func() { w.s.Delete(w.now, p, w.fx) }, func() { w.deleted(p) }, nil)
 	case n < 9:
 		w.turn(func() { w.s.Recover(w.now, w.fx) }, func() {
+			if w.cfg.Kept && w.ending != nil && w.ending.asked {
+				return // the store forgets the client, whatever happened here
+			}
 			w.newEpoch()
 			if w.ending != nil {
 				w.abandon()

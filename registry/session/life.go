@@ -202,7 +202,13 @@ func (s *Session) closeDraining(now time.Duration, fx *Effects) {
 
 // Recover follows a panic of the actor while it handled an input of this session: the outbox stays, everything that was
 // under way is failed, every connection is closed with 4003, and the epoch is given up, since what was half done is not known.
+// A deletion that the store has been asked for is the exception: it cannot be taken back, and so the life ends.
 func (s *Session) Recover(now time.Duration, fx *Effects) {
+	if s.kept != nil && s.x != nil && s.x.ending != nil && s.x.ending.asked {
+		fx.Retire = len(s.x.pending) == 0 // confirmed already
+		s.settle(now, fx)
+		return
+	}
 	e := protocol.Errorf(protocol.CodeInternal, "the client's actor failed and was resumed")
 	if s.x != nil {
 		s.failAppends(e, fx)
