@@ -151,7 +151,14 @@ func (w *world) read() {
 			w.announce()
 		}
 		rests := w.draining() || w.ending != nil
-		if w.ending != nil {
+		switch {
+		case rests && !w.shows():
+			p.wantErr = protocol.CodeDraining
+			if w.ending != nil {
+				p.wantErr = protocol.CodeNotFound
+			}
+			return
+		case w.ending != nil:
 			p.mayErr = protocol.CodeNotFound
 		}
 		p.start = w.floor
@@ -330,6 +337,11 @@ func (w *world) drain() {
 	}
 	w.turn(func() { w.s.Drain(w.now, w.now+10*time.Second, 1000, nil, w.fx) }, func() {
 		w.drainBy = w.now + 10*time.Second
+		for p := range w.calls {
+			if p.kind == "read" && !w.shows() {
+				p.wantErr = protocol.CodeDraining
+			}
+		}
 		w.cut()
 	}, nil)
 }

@@ -102,8 +102,16 @@ func (s *Session) Delete(now time.Duration, to any, fx *Effects) {
 }
 
 // cutReads answers every read as things stand. One that needs the store for that goes on waiting for it, or fails with e where that is given.
+// One whose epoch may not be shown fails in any case (P-26).
 func (s *Session) cutReads(e *protocol.Error, fx *Effects) {
 	s.x.reads = keepUnless(s.x.reads, func(r *read) bool {
+		if r.unborn && !s.known() {
+			if e == nil {
+				e = s.x.drain.refusal("")
+			}
+			fx.fail(r.to, e)
+			return true
+		}
 		r.awaiting, r.wait, r.unborn = false, false, false
 		if e != nil && (r.fetching != 0 || r.cold(s)) {
 			fx.fail(r.to, e)
@@ -193,6 +201,9 @@ func (s *Session) closeDraining(now time.Duration, fx *Effects) {
 	for len(s.x.attached) > 0 {
 		a := s.x.attached[0]
 		if a.batch == nil {
+			if !s.known() {
+				a.out = nil // there has been no hello, and cannot be (P-26)
+			}
 			a.batch = append(a.out, protocol.Piece{Body: protocol.EncodeGoaway(s.x.drain.retryMS)})
 			fx.Writes = append(fx.Writes, Write{a.gen, a.batch})
 		}
