@@ -40,3 +40,28 @@ func TestAPanicInADeletionTakesNothingBack(t *testing.T) {
 		require.EqualValues(t, len(page.Frames), r.counters.OutboxFrames.Load())
 	})
 }
+
+// TestP26_TheEpochAfterAPanicIsStoredBeforeItIsShown kills the broker behind a client that has failed, slept, and been woken.
+func TestP26_TheEpochAfterAPanicIsStoredBeforeItIsShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := vfs.NewCrashableMem()
+		r, _ := keep(t, keptConfig(), fs)
+		ctx := context.Background()
+		first := publish(t, r, "c", 3)
+		p := newFakePeer()
+		r.Attach("c", Attach{ConnectionID: "1", Transport: "test"}, p)
+		synctest.Wait()
+		p.panics = true
+		publish(t, r, "c", 1)
+		asleep(t, r)
+		page, err := r.Read(ctx, "c", Read{Limit: 10})
+		require.NoError(t, err)
+		require.NotEqual(t, first.Epoch, page.Epoch)
+
+		r, _ = keep(t, keptConfig(), fs.CrashClone(vfs.CrashCloneCfg{})) // nothing that was not synced is left
+		again, err := r.Read(ctx, "c", Read{Limit: 10})
+		require.NoError(t, err)
+		require.Equal(t, page.Epoch, again.Epoch)
+		require.Equal(t, page.Frames, again.Frames)
+	})
+}

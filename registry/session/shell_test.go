@@ -51,13 +51,14 @@ func (w *world) turn(call, rules, afterwards func()) {
 	w.fx.Reset()
 	call()
 	w.commits, w.asks = slices.Clone(w.fx.Commits), slices.Clone(w.fx.Asks)
-	w.lazily()
+	w.lazily(false)
 	for _, k := range w.commits {
 		if got := w.s.Appended(nil, k.First, k.Last); k.First > 0 && len(got) != int(k.Last-k.First+1) {
 			w.fail("commit #%d of %d..%d has %d bodies", k.Token, k.First, k.Last, len(got))
 		}
 	}
 	rules()
+	w.lazily(true)
 	w.observe()
 	if afterwards != nil {
 		afterwards()
