@@ -145,9 +145,7 @@ func (r *Registry) send(sender, target, id string, frame protocol.Body, to any, 
 
 // Send is a send of sender's outside a connection: from an embedding program, or POST …/messages (P-18). It returns the receipt.
 func (r *Registry) Send(ctx context.Context, sender, target, id string, frame protocol.Body) (protocol.Receipt, error) {
-	if c := r.look(sender); c != nil {
-		c.tell(touchMail{}) // its own side did something (P-28)
-	}
+	_, _ = r.tellKnown(sender, (*client).tell, touchMail{}) // its own side did something, also while it sleeps (P-28)
 	w := newWaiter()
 	if e := r.send(sender, target, id, frame, w, &w.inFlight, (*client).do); e != nil {
 		e.ID = id

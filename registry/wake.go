@@ -127,6 +127,9 @@ func (c *client) restore(st *store.Client) {
 	}
 	c.session, c.more = s, &more{was: st.State}
 	c.session.Restored(now, st.Generation != r.store.Generation(), &t.fx)
+	if d := r.draining.Load(); d != nil { // it was not in the map, or not awake, when everybody else was told
+		c.session.Drain(now, d.by, d.retryMS(), d.why, &t.fx)
+	}
 	r.counters.Wakes.Add(1)
 	c.account(size{held: st.State.Bytes, frames: st.State.Frames()}) // it was counted while it slept
 	c.obey(t)

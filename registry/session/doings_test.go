@@ -151,7 +151,14 @@ func (w *world) read() {
 			w.announce()
 		}
 		rests := w.draining() || w.ending != nil
-		if w.ending != nil {
+		switch {
+		case rests && !w.shows():
+			p.wantErr = protocol.CodeDraining
+			if w.ending != nil {
+				p.wantErr = protocol.CodeNotFound
+			}
+			return
+		case w.ending != nil:
 			p.mayErr = protocol.CodeNotFound
 		}
 		p.start = w.floor
@@ -313,6 +320,9 @@ func (w *world) end() {
 		w.turn(func() { w.s.Delete(w.now, p, w.fx) }, func() { w.deleted(p) }, nil)
 	case n < 9:
 		w.turn(func() { w.s.Recover(w.now, w.fx) }, func() {
+			if w.cfg.Kept && w.ending != nil && w.ending.asked {
+				return // the store forgets the client, whatever happened here
+			}
 			w.newEpoch()
 			if w.ending != nil {
 				w.abandon()
@@ -327,6 +337,11 @@ func (w *world) drain() {
 	}
 	w.turn(func() { w.s.Drain(w.now, w.now+10*time.Second, 1000, nil, w.fx) }, func() {
 		w.drainBy = w.now + 10*time.Second
+		for p := range w.calls {
+			if p.kind == "read" && !w.shows() {
+				p.wantErr = protocol.CodeDraining
+			}
+		}
 		w.cut()
 	}, nil)
 }

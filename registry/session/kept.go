@@ -151,10 +151,11 @@ func (s *Session) announce(fx *Effects) {
 // known reports whether the epoch may be shown.
 func (s *Session) known() bool { return s.kept == nil || s.kept.known }
 
-// flush tells the store what it lacks.
+// flush tells the store what it lacks. An epoch that it does not have is more than a trifle: whoever wakes the client shows it.
 func (s *Session) flush(fx *Effects) {
 	s.more(fx)
-	s.commit(Commit{Lazy: true}, pending{lazy: true}, fx)
+	lazy := s.known()
+	s.commit(Commit{Lazy: lazy}, pending{lazy: lazy}, fx)
 }
 
 // Flush tells the store what it lacks, without waiting for the second to pass: the process is about to end.

@@ -20,18 +20,25 @@ type disk struct {
 	stale   bool   // what is there is of an epoch that has ended with its generation
 }
 
-// lazily takes the commits out that a session makes by itself: they are nobody's, and may come at any time.
-func (w *world) lazily() {
+// lazily takes the commits out that a session makes by itself: they are nobody's, and may come at any time. unasked says that one that tells
+// the epoch may be among them.
+func (w *world) lazily(unasked bool) {
 	w.commits = slices.DeleteFunc(w.commits, func(k session.Commit) bool {
-		if !k.Lazy {
+		tells := unasked && w.cfg.Kept && !w.shows() && !k.Delete && k.First == 0 && k.Snapshot == nil
+		if !k.Lazy && !tells {
 			return false
 		}
 		if !w.cfg.Kept || k.First != 0 || k.Record != nil || k.Delete {
 			w.fail("a lazy commit of %+v", k)
 		}
-		w.writes = append(w.writes, &write{token: k.Token, lazy: true, is: saved(k)})
+		w.writes = append(w.writes, &write{token: k.Token, lazy: k.Lazy, is: saved(k)})
 		return true
 	})
+	for _, k := range w.fx.Commits {
+		if unasked && k.Lazy && !w.shows() && saved(k).Epoch == w.s.Epoch().Bits {
+			w.fail("P-26: the epoch is told in passing: %+v", k)
+		}
+	}
 }
 
 // told checks what the store is told, as far as the moment of the telling does not matter.

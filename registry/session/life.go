@@ -102,8 +102,16 @@ func (s *Session) Delete(now time.Duration, to any, fx *Effects) {
 }
 
 // cutReads answers every read as things stand. One that needs the store for that goes on waiting for it, or fails with e where that is given.
+// One whose epoch may not be shown fails in any case (P-26).
 func (s *Session) cutReads(e *protocol.Error, fx *Effects) {
 	s.x.reads = keepUnless(s.x.reads, func(r *read) bool {
+		if r.unborn && !s.known() {
+			if e == nil {
+				e = s.x.drain.refusal("")
+			}
+			fx.fail(r.to, e)
+			return true
+		}
 		r.awaiting, r.wait, r.unborn = false, false, false
 		if e != nil && (r.fetching != 0 || r.cold(s)) {
 			fx.fail(r.to, e)
@@ -193,6 +201,9 @@ func (s *Session) closeDraining(now time.Duration, fx *Effects) {
 	for len(s.x.attached) > 0 {
 		a := s.x.attached[0]
 		if a.batch == nil {
+			if !s.known() {
+				a.out = nil // there has been no hello, and cannot be (P-26)
+			}
 			a.batch = append(a.out, protocol.Piece{Body: protocol.EncodeGoaway(s.x.drain.retryMS)})
 			fx.Writes = append(fx.Writes, Write{a.gen, a.batch})
 		}
@@ -202,7 +213,13 @@ func (s *Session) closeDraining(now time.Duration, fx *Effects) {
 
 // Recover follows a panic of the actor while it handled an input of this session: the outbox stays, everything that was
 // under way is failed, every connection is closed with 4003, and the epoch is given up, since what was half done is not known.
+// A deletion that the store has been asked for is the exception: it cannot be taken back, and so the life ends.
 func (s *Session) Recover(now time.Duration, fx *Effects) {
+	if s.kept != nil && s.x != nil && s.x.ending != nil && s.x.ending.asked {
+		fx.Retire = len(s.x.pending) == 0 // confirmed already
+		s.settle(now, fx)
+		return
+	}
 	e := protocol.Errorf(protocol.CodeInternal, "the client's actor failed and was resumed")
 	if s.x != nil {
 		s.failAppends(e, fx)

@@ -288,6 +288,10 @@ func (w *world) accept(p *caller) {
 		return
 	}
 	x := w.expectCommit(false)
+	w.active = w.now
+	if w.cfg.Kept && x.is.Seen != w.now {
+		w.fail("P-28: the store is told %s with a publish at %s", x.is.Seen, w.now)
+	}
 	x.calls = []*caller{p}
 	for _, body := range p.bodies {
 		x.frames = append(x.frames, kept{string(body), w.now})

@@ -54,6 +54,7 @@ func (s *Session) Publish(now time.Duration, p Publish, fx *Effects) {
 		fx.fail(p.To, e)
 		return
 	}
+	s.active = now // as of this update: a kill right behind it must not leave the frames to the janitor
 	var c Commit
 	for _, b := range p.Bodies {
 		c.Last = s.box.Append(b, now)

@@ -49,8 +49,12 @@ func (s *Session) Read(now time.Duration, in Read, fx *Effects) {
 	}
 	r.unborn = !s.known() && !draining
 	cold := !r.wait && !r.awaiting && r.cold(s)
-	if ending && cold { // what is being deleted is not read from the store any more
+	switch {
+	case ending && (cold || !s.known()): // what is being deleted is not read from the store any more
 		fx.fail(in.To, protocol.Errorf(protocol.CodeNotFound, "the client is being deleted"))
+		return
+	case draining && !s.known():
+		fx.fail(in.To, s.x.drain.refusal(""))
 		return
 	}
 	if (r.wait || r.awaiting || r.unborn || cold) && s.x != nil && len(s.x.reads) >= MaxWaiting {

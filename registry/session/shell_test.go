@@ -51,13 +51,14 @@ func (w *world) turn(call, rules, afterwards func()) {
 	w.fx.Reset()
 	call()
 	w.commits, w.asks = slices.Clone(w.fx.Commits), slices.Clone(w.fx.Asks)
-	w.lazily()
+	w.lazily(false)
 	for _, k := range w.commits {
 		if got := w.s.Appended(nil, k.First, k.Last); k.First > 0 && len(got) != int(k.Last-k.First+1) {
 			w.fail("commit #%d of %d..%d has %d bodies", k.Token, k.First, k.Last, len(got))
 		}
 	}
 	rules()
+	w.lazily(true)
 	w.observe()
 	if afterwards != nil {
 		afterwards()
@@ -195,7 +196,7 @@ func (w *world) control(c *conn, body protocol.Body, at int) {
 	right := c.greeted
 	switch m.Type {
 	case protocol.TypeHello:
-		right = !c.greeted && at == 0 && !c.refuse && bytes.Equal(body, protocol.EncodeHello(c.hello))
+		right = !c.greeted && at == 0 && !c.refuse && w.shows() && bytes.Equal(body, protocol.EncodeHello(c.hello))
 		c.greeted = true
 	case protocol.TypeReplayEnd:
 		right = right && c.replaying && m.Seq == c.replayTo && c.last >= m.Seq
@@ -220,7 +221,8 @@ func (w *world) control(c *conn, body protocol.Body, at int) {
 	case protocol.TypeReceipt:
 	case protocol.TypeGoaway:
 		done := c.last == w.head() && !c.replaying && c.awaiting == 0 && w.appending() == 0
-		right = w.draining() && (c.refuse || right && (done || w.now >= w.drainBy))
+		late := w.draining() && w.now >= w.drainBy
+		right = w.draining() && (c.refuse || late && !w.shows() || right && (done || late))
 	default:
 		right = false
 	}
@@ -258,6 +260,9 @@ func (w *world) page(p *caller, g *protocol.Page) {
 	}
 	if len(g.Frames) == 0 && end < g.Head {
 		w.fail("an empty page, though there are frames up to %d", g.Head)
+	}
+	if cur.Epoch == w.epoch && !w.shows() {
+		w.fail("P-26: a page of %s, which the store has not confirmed", g.Epoch)
 	}
 	if cur.Epoch == w.epoch { // else the epoch ended in this step
 		w.sent, w.handed = max(w.sent, end), max(w.handed, end)

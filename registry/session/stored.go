@@ -25,17 +25,16 @@ func (s *Session) storedCounts() bool {
 	return s.x != nil && s.x.snapshot != nil && s.box.Floor() <= s.x.snapshot.asOf
 }
 
-// pinned bounds how far acks prune: nothing above the stored snapshot goes, while it counts (P-9).
+// pinned bounds how far acks prune: nothing above the stored snapshot goes, while it counts (P-9), nor above one that will count once it is
+// confirmed.
 func (s *Session) pinned(seq uint64) uint64 {
 	if s.x == nil {
 		return seq
 	}
-	n := s.x.snapshot
-	if n == nil {
-		n = s.x.latest // it will count once it is confirmed
-	}
-	if n != nil && s.box.Floor() <= n.asOf {
-		seq = min(seq, n.asOf)
+	for _, n := range [...]*snapshot{s.x.snapshot, s.x.latest} {
+		if n != nil && s.box.Floor() <= n.asOf {
+			seq = min(seq, n.asOf)
+		}
 	}
 	return seq
 }

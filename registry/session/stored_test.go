@@ -26,12 +26,10 @@ func (w *world) counts() bool { return w.snap != nil && w.floor <= w.snap.asOf }
 
 // pinned is how far acks may prune (P-9).
 func (w *world) pinned(seq uint64) uint64 {
-	n := w.snap
-	if n == nil {
-		n = w.latest
-	}
-	if n != nil && w.floor <= n.asOf {
-		return min(seq, n.asOf)
+	for _, n := range []*summary{w.snap, w.latest} {
+		if n != nil && w.floor <= n.asOf {
+			seq = min(seq, n.asOf)
+		}
 	}
 	return seq
 }
