@@ -318,17 +318,17 @@ func TestStaleWheelEntriesDoNothing(t *testing.T) {
 		p.link.Gone(false) // its place is held for a minute
 		synctest.Wait()
 		c := r.look("c")
-		due := c.timer
-		require.Positive(t, due)
-		c.Due(r.sys.Now())
+		due := c.alarm
+		require.NotNil(t, due)
+		due.Due(r.sys.Now()) // too early, as an entry of another would be
 		synctest.Wait()
-		require.Equal(t, due, c.timer)
+		require.Same(t, due, c.alarm)
 		st, err := r.State(context.Background(), "c")
 		require.NoError(t, err)
 		require.Equal(t, 1, st.Places)
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		require.Zero(t, c.session.Places())
-		require.Zero(t, c.timer)
+		require.Nil(t, c.alarm)
 	})
 }

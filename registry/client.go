@@ -11,7 +11,7 @@ import (
 	"github.com/restante/restante/registry/store"
 )
 
-// client is the client actor. Its turn is the only one that touches session, more and timer: it is its outbox's only
+// client is the client actor. Its turn is the only one that touches session, more and alarm: it is its outbox's only
 // writer. It is an actor of our own kind (actors.Mailbox), so that an idle one costs a few hundred bytes.
 //
 // Where a store keeps clients, an actor begins with its mailbox held, and handles its mail once the store has said what it knows
@@ -21,8 +21,8 @@ type client struct {
 	reg     *Registry
 	id      string
 	session session.Session
-	more    *more         // nil for an idle client that lives in memory only
-	timer   time.Duration // the earliest deadline registered with the keepalive actor; 0 for none
+	more    *more  // nil for an idle client that lives in memory only
+	alarm   *alarm // the earliest deadline registered with the keepalive actor; nil for none
 }
 
 // more is what an idle client in memory lacks.
@@ -148,10 +148,10 @@ func (c *client) input(now time.Duration, m any, fx *session.Effects) {
 	case touchMail:
 		s.Touch(now)
 	case tickMail:
-		if c.timer == 0 || now < c.timer {
-			return // an entry of the wheel that an earlier one has taken the place of
+		if c.alarm == nil || now < c.alarm.at {
+			return // of an alarm that an earlier one has taken the place of
 		}
-		c.timer = 0
+		c.alarm = nil
 		s.Tick(now, fx)
 	case *judgeMail:
 		c.judge(now, m, fx)

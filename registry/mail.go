@@ -2,7 +2,6 @@ package registry
 
 import (
 	"sync"
-	"time"
 
 	"github.com/restante/restante/protocol"
 	"github.com/restante/restante/registry/session"
@@ -143,6 +142,3 @@ func sendAnswer(id string, r session.Reply) protocol.Body {
 	}
 	return protocol.EncodeReceipt(protocol.Receipt{ID: id, Status: status, Epoch: r.Stored.Epoch.String(), Seq: r.Stored.Last})
 }
-
-// Due is the keepalive actor's call (actors.Timed).
-func (c *client) Due(time.Duration) { c.tell(tickMail{}) }

@@ -55,9 +55,11 @@ func (c *client) obey(t *turn) {
 		c.reg.count(&fx.Events[i])
 	}
 	fx.Events = fx.Events[:0]
-	if fx.Next > 0 && (c.timer == 0 || fx.Next < c.timer) {
-		c.timer = fx.Next
-		c.reg.sys.At(c, fx.Next)
+	if fx.Next > 0 && (c.alarm == nil || fx.Next < c.alarm.at) {
+		c.disarm()
+		c.alarm = &alarm{at: fx.Next}
+		c.alarm.client.Store(c)
+		c.reg.sys.At(c.alarm, fx.Next)
 	}
 	if fx.Retire {
 		c.end()
@@ -74,6 +76,7 @@ func (c *client) end() {
 		if rest, done := c.reg.retire(c, beginsALife); done {
 			c.reg.counters.Clients.Add(-1)
 			c.session = session.Session{} // nothing of this life counts any more
+			c.disarm()
 			c.reg.sys.Closed(Address, c.id)
 			for _, m := range rest {
 				c.tooLate(m)

@@ -147,6 +147,7 @@ func (c *client) rest() {
 		return
 	}
 	c.session, c.more = session.Session{}, nil
+	c.disarm()
 	c.reg.counters.HotBytes.Add(-hot)
 	c.reg.counters.Sleeps.Add(1)
 	for _, m := range rest {
