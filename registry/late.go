@@ -68,8 +68,7 @@ func (c *client) refuse(m any, e *protocol.Error, code protocol.CloseCode) {
 		m.peer.Refused(protocol.Piece{Body: first}, code)
 	case *judgeMail:
 		if !m.judged {
-			m.judged = true
-			m.round.end()
+			m.end()
 		}
 	case *settleMail:
 		m.done.Done()

@@ -53,7 +53,8 @@ type (
 	tickMail   struct{}
 	judgeMail  struct {
 		round  *round
-		judged bool // belongs to the turn
+		judged bool            // belongs to the turn
+		woken  <-chan struct{} // of a sleeper: what there is a place in until it is judged; else nil
 	}
 	// settleMail has been handled when done says so.
 	settleMail struct{ done *sync.WaitGroup }

@@ -9,41 +9,43 @@ import (
 	"github.com/restante/restante/registry/store"
 )
 
-// maxReaping is how many sleepers are being reaped at once.
+// maxReaping is how many sleepers are being reaped, or woken to be judged, at once.
 const maxReaping = 256
 
 // sweepSleepers judges the clients that are not in memory by what the store says of them, and has the store give back space. Nobody
-// is woken to be reaped; one whose frames have grown too old is woken to let go of them.
+// is woken to be reaped; one whose frames or records have grown too old is woken to let go of them, and one that was last seen in a time to
+// come, by a clock that was ahead, to be seen now.
 func (r *Registry) sweepSleepers(done func(protocol.Sweep)) {
 	rd := &round{done: done}
 	rd.left.Store(1)
 	defer rd.end()
 	reaping := make(chan struct{}, maxReaping)
-	ttl, age := r.cfg.Session.ClientTTL, r.cfg.Session.Bounds.Age
+	ttl, age, recordTTL := r.cfg.Session.ClientTTL, r.cfg.Session.Bounds.Age, r.cfg.Session.RecordTTL
 	err := r.disk.Scan("", func(id string, st store.State) bool {
 		if r.look(id) != nil {
 			return r.base.Err() == nil // its own shard judges it
 		}
 		now := r.wall(r.sys.Now())
-		switch {
-		case ttl > 0 && now-st.Seen >= ttl.Milliseconds():
-			select {
-			case reaping <- struct{}{}:
-			case <-r.base.Done():
-				return false
-			}
-			rd.left.Add(1)
+		idle := ttl > 0 && now-st.Seen >= ttl.Milliseconds()
+		old := age > 0 && st.Frames() > 1 && now-st.Oldest >= age.Milliseconds() ||
+			recordTTL > 0 && st.Records > 0 && now-st.Seen >= recordTTL.Milliseconds() || st.Seen > now
+		if !idle && !old {
+			rd.kept.Add(1)
+			return r.base.Err() == nil
+		}
+		select {
+		case reaping <- struct{}{}:
+		case <-r.base.Done():
+			return false
+		}
+		rd.left.Add(1)
+		if idle {
 			if !r.reap(id, st, rd, reaping) {
 				<-reaping
 				rd.judged(true, 0)
 			}
-		case age > 0 && st.Frames() > 1 && now-st.Oldest >= age.Milliseconds():
-			rd.left.Add(1)
-			if c := r.wake(id); !c.tell(&judgeMail{round: rd}) {
-				rd.end()
-			}
-		default:
-			rd.kept.Add(1)
+		} else if m := (&judgeMail{round: rd, woken: reaping}); !r.wake(id).tell(m) {
+			m.end()
 		}
 		return r.base.Err() == nil
 	})

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/restante/restante/protocol"
+	"github.com/restante/restante/registry/store"
 )
 
 func TestP28_ASleeperThatSendsIsNotIdle(t *testing.T) {
@@ -31,6 +33,98 @@ func TestP28_ASleeperThatSendsIsNotIdle(t *testing.T) {
 		require.NoError(t, err)
 		asleep(t, r)
 		require.EqualValues(t, 2, r.counters.Clients.Load(), "a send makes no sender")
+	})
+}
+
+// TestP18_ASleepersRecordsEnd: they count towards max_total_bytes, so that they must not outlive their time by the sleep of their client.
+func TestP18_ASleepersRecordsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := keptConfig()
+		cfg.Session.ClientTTL, cfg.Session.RecordTTL = 0, time.Hour
+		r, _ := keep(t, cfg, vfs.NewMem())
+		p := Publish{Bodies: []protocol.Body{body(t, `{"type":"x"}`)}, Key: "k"}
+		_, err := r.Publish(context.Background(), "c", p)
+		require.NoError(t, err)
+		asleep(t, r)
+		held := r.counters.OutboxBytes.Load()
+		sweep(r)
+		asleep(t, r)
+		require.Equal(t, held, r.counters.OutboxBytes.Load())
+		time.Sleep(time.Hour)
+		sweep(r)
+		asleep(t, r)
+		require.Equal(t, held-64, r.counters.OutboxBytes.Load())
+		wakes := r.counters.Wakes.Load()
+		sweep(r)
+		require.Equal(t, wakes, r.counters.Wakes.Load(), "nobody is woken for nothing")
+	})
+}
+
+// TestP28_AClockThatWasAheadKeepsNobody begins a process a year early: by the wall clock its clients have been seen in a time to come.
+func TestP28_AClockThatWasAheadKeepsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const year = 365 * 24 * time.Hour
+		fs := vfs.NewMem()
+		cfg := keptConfig()
+		cfg.Session.ClientTTL = 2 * time.Hour
+		r, end := keep(t, cfg, fs)
+		r.started = r.started.Add(year)
+		publish(t, r, "c", 1)
+		end()
+
+		r, _ = keep(t, cfg, fs)
+		require.Equal(t, protocol.Sweep{Kept: 1, Clients: 1}, sweep(r))
+		asleep(t, r)
+		time.Sleep(time.Hour)
+		wakes := r.counters.Wakes.Load()
+		require.Equal(t, protocol.Sweep{Kept: 1, Clients: 1}, sweep(r))
+		require.Equal(t, wakes, r.counters.Wakes.Load())
+		time.Sleep(time.Hour)
+		require.Equal(t, protocol.Sweep{Reaped: 1, Clients: 1}, sweep(r))
+	})
+}
+
+// loads is a store that counts how many clients are being loaded at once.
+type loads struct {
+	store.Keeper
+	now, most atomic.Int64
+}
+
+func (l *loads) Load(o store.Owner, hot int64) {
+	l.most.Store(max(l.most.Load(), l.now.Add(1)))
+	l.Keeper.Load(loading{o, l}, hot)
+}
+
+type loading struct {
+	store.Owner
+	loads *loads
+}
+
+func (o loading) Loaded(c *store.Client, err error) {
+	o.loads.now.Add(-1)
+	o.Owner.Loaded(c, err)
+}
+
+// TestASweepWakesAFewAtATime: many sleepers have frames that are too old.
+func TestASweepWakesAFewAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := keptConfig()
+		cfg.Session.ClientTTL, cfg.Session.Bounds.Age = 0, time.Hour
+		r, _ := keep(t, cfg, vfs.NewMem())
+		l := &loads{Keeper: r.disk}
+		r.disk = l
+		const clients = 8 * maxReaping
+		for i := range clients {
+			publish(t, r, fmt.Sprint(i), 2)
+		}
+		asleep(t, r)
+		time.Sleep(time.Hour)
+		l.most.Store(0)
+		require.Equal(t, protocol.Sweep{Kept: clients, Pruned: clients, Clients: clients}, sweep(r))
+		synctest.Wait()
+		require.LessOrEqual(t, l.most.Load(), int64(maxReaping))
+		require.Zero(t, r.counters.Awake.Load(), "who was woken for the sweep goes on sleeping")
+		require.EqualValues(t, clients, r.counters.OutboxFrames.Load())
 	})
 }
 

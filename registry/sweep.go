@@ -70,8 +70,25 @@ func (c *client) judge(now time.Duration, m *judgeMail, fx *session.Effects) {
 			pruned += e.N
 		}
 	}
-	m.judged = true
+	if m.woken != nil {
+		c.session.Squeeze(now, fx) // it goes on sleeping
+	}
+	m.left()
 	m.round.judged(kept, pruned)
+}
+
+// left gives back the place of a sleeper that has been judged, or is not to be judged any more.
+func (m *judgeMail) left() {
+	m.judged = true
+	if m.woken != nil {
+		<-m.woken
+	}
+}
+
+// end takes m out of its round, without a judgement.
+func (m *judgeMail) end() {
+	m.left()
+	m.round.end()
 }
 
 // Drain begins the end (P-23): new work is refused with draining, every connection gets what there is for it, then goaway and

@@ -184,6 +184,6 @@ func (r *Registry) savedState(st *store.State) session.Saved {
 	return session.Saved{
 		Epoch: st.Epoch, Floor: st.Floor, Head: st.Head, Acked: st.Acked, Sent: st.Sent,
 		RecordFloor: st.RecordFloor, Cleaned: st.Cleaned, RecordsCleaned: st.RecordsCleaned, Records: st.Records,
-		Seen: r.mono(st.Seen), Oldest: r.mono(st.Oldest), Bytes: st.Bytes, SnapshotAsOf: st.SnapshotAsOf, SnapshotBytes: st.SnapshotBytes,
+		Seen: time.UnixMilli(st.Seen).Sub(r.started), Oldest: r.mono(st.Oldest), Bytes: st.Bytes, SnapshotAsOf: st.SnapshotAsOf, SnapshotBytes: st.SnapshotBytes,
 	}
 }

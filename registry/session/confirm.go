@@ -119,6 +119,9 @@ func (s *Session) failAppends(e *protocol.Error, fx *Effects) {
 	}
 	failed := 0
 	for _, p := range x.pending {
+		if s.kept != nil && p.record != nil && p.first > s.kept.told.RecordsCleaned {
+			s.kept.records-- // the store lets go of it with the frames
+		}
 		if p.first > 0 || p.snapshots || p.deletes {
 			failed++ // what rides along alone is nobody's
 		}

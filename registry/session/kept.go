@@ -15,7 +15,8 @@ type Saved struct {
 	// RecordFloor is up to where records say nothing any more. Cleaned and RecordsCleaned are up to where the store is to give back what is dead.
 	// Records is how many of them the store has above RecordsCleaned, dead or not.
 	RecordFloor, Cleaned, RecordsCleaned, Records uint64
-	Seen                                          time.Duration
+	// Seen is when the client was last active. By a clock that was ahead it may lie in a time to come, and counts as now.
+	Seen time.Duration
 	// Oldest is when the oldest frame of (Floor, Head] was appended; there is one if they differ.
 	Oldest        time.Duration
 	Bytes         int64
@@ -118,7 +119,7 @@ func (s *Session) keep(now time.Duration, fx *Effects) {
 func (s *Session) sleep(fx *Effects) {
 	k := s.kept
 	k.clean = k.clean || s.dirty()
-	if s.lacking() || s.active > k.told.Seen || s.sent > k.told.Sent {
+	if s.lacking() || s.active != k.told.Seen || s.sent > k.told.Sent {
 		k.drowsy, k.dozed = true, s.active
 		s.flush(fx)
 		return
@@ -160,7 +161,7 @@ func (s *Session) flush(fx *Effects) {
 
 // Flush tells the store what it lacks, without waiting for the second to pass: the process is about to end.
 func (s *Session) Flush(now time.Duration, fx *Effects) {
-	if k := s.kept; k != nil && (s.x == nil || s.x.ending == nil) && (s.lacking() || s.active > k.told.Seen || s.sent > k.told.Sent) {
+	if k := s.kept; k != nil && (s.x == nil || s.x.ending == nil) && (s.lacking() || s.active != k.told.Seen || s.sent > k.told.Sent) {
 		s.flush(fx)
 	}
 	s.settle(now, fx)
@@ -223,6 +224,7 @@ func (s *Session) RestoreRecord(k RecordKey, sum Sum, first, last uint64, at tim
 // Restored ends a Restore. ended says that the store cannot vouch for what was confirmed under its last generation: the epoch has
 // ended with it, and what belongs to an epoch goes (P-26).
 func (s *Session) Restored(now time.Duration, ended bool, fx *Effects) {
+	s.active = min(s.active, now)
 	if ended {
 		fx.event(EventRestarted, 1)
 		s.endEpoch()
