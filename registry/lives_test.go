@@ -16,15 +16,14 @@ import (
 	"github.com/restante/restante/registry/session"
 )
 
-// sweep judges every client once, and returns the report.
+// sweep judges every client once, shard by shard, and returns the report. A sleeper that is woken to be judged is in its shard by then:
+// with all shards at once it might be counted there as well.
 func sweep(r *Registry) protocol.Sweep {
-	parts := make(chan protocol.Sweep, r.Shards())
-	for i := range r.Shards() {
-		r.SweepShard(i, func(p protocol.Sweep) { parts <- p })
-	}
+	part := make(chan protocol.Sweep)
 	var sum protocol.Sweep
-	for range r.Shards() {
-		p := <-parts
+	for i := range r.Shards() {
+		r.SweepShard(i, func(p protocol.Sweep) { part <- p })
+		p := <-part
 		sum.Reaped += p.Reaped
 		sum.Kept += p.Kept
 		sum.Pruned += p.Pruned
