@@ -251,31 +251,19 @@ func TestP30_SendsAreRepeatedUntilTheirReceiptAndStoredOnce(t *testing.T) {
 	target := s.attach("target")
 	target.until("replay_end")
 	a := runApp(t, client.Config{URL: w.url(), ClientID: "a"})
-	stop := make(chan struct{})
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		tick := time.NewTicker(60 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-stop:
-				return
-			case <-tick.C:
-				w.cut()
-			}
-		}
-	}()
-	const total = 1500
+	const total, every = 1200, 200 // six cuts, by progress and not by time: each doubles the wait for the next connection (P-24)
+	var cuts sync.WaitGroup
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for n := range total {
+		if n%every == every/2 {
+			cuts.Go(w.cut) // in the middle of a send
+		}
 		r, err := a.c.Send(ctx, "target", []byte(numbered(n+1, 50)))
 		require.NoError(t, err)
 		require.EqualValues(t, n+1, r.Seq, "stored once each: %+v", r)
 	}
-	close(stop)
-	<-stopped
+	cuts.Wait()
 	for n, f := range target.upTo(total) {
 		require.Equal(t, n+1, f.N)
 		require.Equal(t, "a", f.From)

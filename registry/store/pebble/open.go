@@ -246,9 +246,6 @@ func (d directory) cannotOpen(err error) error {
 	if details := crdbErrors.FlattenDetails(err); details != "" {
 		text += " (" + strings.ReplaceAll(details, "\n", " ") + ")"
 	}
-	return fmt.Errorf("the store in %s is damaged and was not opened: %s; restore the directory from a backup, or move it away and start with a new one, without what it held: %w",
-		d.path, text, errDamaged)
+	return fmt.Errorf("the store in %s is damaged and was not opened: %s; restore the directory from a backup, or move it away and start with a new one, without what it held",
+		d.path, strings.ReplaceAll(text, d.path+"/", ""))
 }
-
-// errDamaged marks what a store's directory has lost.
-var errDamaged = errors.New("damaged store")
