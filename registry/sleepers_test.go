@@ -3,10 +3,12 @@ package registry
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
@@ -145,5 +147,23 @@ func TestP28_APublishCountsAlsoAfterAKill(t *testing.T) {
 		page, err := r.Read(context.Background(), "c", Read{Since: &protocol.Cursor{Epoch: last.Epoch, Seq: 1}, Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, page.Frames, 1)
+	})
+}
+
+// TestASleeperLeavesItsActorToNobody: what a client has registered with the keepalive actor stays there for ten minutes, the client does not.
+func TestASleeperLeavesItsActorToNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, keptConfig(), vfs.NewMem())
+		publish(t, r, "c", 1)
+		was := weak.Make(r.look("c"))
+		_, err := r.Ack(context.Background(), "c", protocol.Cursor{Seq: 1}, "") // its deadline takes the place of the first
+		require.NoError(t, err)
+		time.Sleep(3 * time.Second)
+		r.look("c").do(squeezeMail{})
+		synctest.Wait()
+		require.Zero(t, r.counters.Awake.Load())
+		time.Sleep(2 * time.Second)
+		runtime.GC()
+		require.Nil(t, was.Value())
 	})
 }

@@ -165,6 +165,9 @@ func (w *world) crash() {
 	w.handed = w.sent
 	w.latest = w.snap
 	w.records = slices.DeleteFunc(slices.Clone(w.disk.records), func(r *record) bool { return r.last <= is.RecordFloor })
+	if is.Bytes != w.held() {
+		w.fail("P-29: the store has %d bytes, want %d", is.Bytes, w.held())
+	}
 	w.restart(false)
 }
 
