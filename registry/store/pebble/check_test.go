@@ -144,7 +144,7 @@ func TestCheckRefuses(t *testing.T) {
 
 // TestCheckAltered: a table in which a bit has flipped, and a log, are named.
 func TestCheckAltered(t *testing.T) {
-	dir, _ := stored(t, pebble.Options{MemTableBytes: 64 << 10}, 300)
+	dir, _ := stored(t, 300, true)
 	table := newest(t, dir, "*.sst")
 	flip(t, table, 2000)
 	r, err := pebble.Check(dir)

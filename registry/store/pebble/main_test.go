@@ -28,6 +28,8 @@ func TestMain(m *testing.M) {
 		library + "/sstable.(*RawColumnWriter).drainWriteQueue",
 		library + "/vfs.(*diskHealthCheckingFile).startTicker.func1",
 		library + ".(*DB).flush",
+		library + ".(*DB).collectTableStats",
+		library + ".(*DB).Compact",
 		library + ".(*DB).runCompaction",
 		library + ".Open",
 		library + ".(*DB).Close",
