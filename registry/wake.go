@@ -127,6 +127,9 @@ func (c *client) restore(st *store.Client) {
 	}
 	c.session, c.more = s, &more{was: st.State}
 	c.session.Restored(now, st.Generation != r.store.Generation(), &t.fx)
+	if st.Generation == r.store.Generation() { // else no cursor has come over
+		c.session.HoldPlace(now, r.cfg.Session.ResumeWindow, &t.fx)
+	}
 	if d := r.draining.Load(); d != nil { // it was not in the map, or not awake, when everybody else was told
 		c.session.Drain(now, d.by, d.retryMS(), d.why, &t.fx)
 	}

@@ -233,6 +233,15 @@ func (s *Session) Restored(now time.Duration, ended bool, fx *Effects) {
 	s.settle(now, fx)
 }
 
+// HoldPlace holds a place at the floor until the given time: that of whoever may have been connected when the last process ended (P-11).
+func (s *Session) HoldPlace(now, until time.Duration, fx *Effects) {
+	if s.cfg.ResumeWindow > 0 && until > now {
+		x := s.more(fx)
+		x.places = append(x.places, place{acked: s.box.Floor(), until: until})
+	}
+	s.settle(now, fx)
+}
+
 // endEpoch lets go of what belongs to an epoch: marks, places, records, the stored snapshot.
 func (s *Session) endEpoch() {
 	s.acked, s.sent, s.written = 0, 0, 0
