@@ -228,9 +228,8 @@ func TestP30_ACursorKeptWithTheState(t *testing.T) {
 	}
 	require.NoError(t, a.c.Close(t.Context()))
 	require.NoError(t, <-a.ended)
-	st := s.state("a")
-	require.Zero(t, st.Places, "closed with 1000: no place is held")
-	require.EqualValues(t, 10, st.Floor, "P-12: acked at the close")
+	require.Eventually(t, func() bool { return s.state("a").Places == 0 }, patience, pollEvery, "closed with 1000: no place is held")
+	require.EqualValues(t, 10, s.state("a").Floor, "P-12: acked at the close")
 	cursor := a.c.Cursor()
 	s.publishN("a", 5, 5, 0)
 	b := runApp(t, client.Config{URL: s.url, ClientID: "a", Cursor: cursor})
