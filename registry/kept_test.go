@@ -312,7 +312,7 @@ func TestP9_AStoredSnapshotSleepsToo(t *testing.T) {
 func TestP28_PublishRacesSleepAndTheReaper(t *testing.T) {
 	cfg := keptConfig()
 	cfg.Session.ClientTTL = 2 * time.Millisecond
-	cfg.MemoryLimit = 1 // whoever is seen is asked to sleep
+	cfg.MemoryLimit = 1          // whoever is seen is asked to sleep
 	cfg.Session.ResumeWindow = 0 // nobody is kept awake for who was there before
 	r, _ := keep(t, cfg, vfs.NewMem())
 	const clients, each = 8, 300
