@@ -21,10 +21,11 @@ func crashSeedNow() uint64 {
 	return rand.Uint64()
 }
 
+// The tests that load the machine for all it has, these and the stress, run before the parallel ones, of which some measure time.
+
 // TestP26_KilledUnderLoadNothingConfirmedIsMissing kills the program as it ships at random moments, while 64 publishers write and 200
 // clients read: what was confirmed is there, once, in order, in the same epoch, and what was not answered is there whole or not at all.
 func TestP26_KilledUnderLoadNothingConfirmedIsMissing(t *testing.T) {
-	t.Parallel()
 	h := newHome(t, "--sync", "always", "--max-frames", "1000000", "--max-outbox-bytes", "1GiB")
 	w := newWorld(t, h, crashSeedNow(), 64, 200)
 	w.run(*kills)
@@ -34,7 +35,6 @@ func TestP26_KilledUnderLoadNothingConfirmedIsMissing(t *testing.T) {
 // TestP26_KilledWhileClientsSpillAndSleep is the same for clients that mostly are not in memory: bodies spill at a kilobyte, and a client
 // sleeps after a quarter of a second, so that frames are read back, and clients woken, under the same fire.
 func TestP26_KilledWhileClientsSpillAndSleep(t *testing.T) {
-	t.Parallel()
 	h := newHome(t, "--sync", "always", "--max-frames", "1000000", "--max-outbox-bytes", "1GiB",
 		"--spill-above", "1KiB", "--sleep-after", "250ms", "--memory-limit", "64KiB", "--resume-window", "200ms")
 	w := newWorld(t, h, crashSeedNow(), 16, 100)
@@ -50,7 +50,6 @@ func TestP26_KilledWhileClientsSpillAndSleep(t *testing.T) {
 
 // TestP23P26_EndedInOrderUnderLoad ends servers by SIGTERM, and lets the store never sync: all that was confirmed outlives an end in order.
 func TestP23P26_EndedInOrderUnderLoad(t *testing.T) {
-	t.Parallel()
 	h := newHome(t, "--sync", "never", "--max-frames", "1000000", "--max-outbox-bytes", "1GiB")
 	w := newWorld(t, h, crashSeedNow(), 16, 60)
 	w.orderly = true

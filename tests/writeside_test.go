@@ -142,7 +142,7 @@ func TestP27_AWriteWithoutProgressEndsTheConnection(t *testing.T) {
 
 func TestP27_AWriteWithProgressIsNotCut(t *testing.T) {
 	t.Parallel()
-	s := serve(t, "--write-timeout", "1s")
+	s := serve(t, "--write-timeout", "2s")
 	c := s.attachWith(dialing{query: query("a"), receive: 64 << 10})
 	s.publishN("a", 250, 10, 16<<10)
 	// A frame every 30 ms: it takes several times the write timeout in all.
