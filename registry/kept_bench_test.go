@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -38,7 +38,7 @@ func lull(r *Registry) {
 				c.do(squeezeMail{})
 			}
 		}
-		time.Sleep(time.Millisecond) // their last words are on their way to the store
+		runtime.Gosched() // their last words are on their way to the store
 	}
 }
 

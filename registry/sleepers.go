@@ -50,7 +50,7 @@ func (r *Registry) sweepSleepers(done func(protocol.Sweep)) {
 		return r.base.Err() == nil
 	})
 	if err == nil && r.base.Err() == nil {
-		err = r.disk.Tidy(r.wall(r.sys.Now() - max(age, 0)))
+		err = r.disk.Tidy(r.base, r.wall(r.sys.Now()-max(age, 0)))
 	}
 	if err != nil && r.base.Err() == nil {
 		r.sys.Logger().Error("the sweep of the store was cut short", "err", err)

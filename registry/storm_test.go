@@ -55,7 +55,11 @@ func TestEverythingAtOnce(t *testing.T) {
 		case 3:
 			p := &readingPeer{t: t, panics: rnd.IntN(20) == 0}
 			r.Attach(id, Attach{ConnectionID: fmt.Sprint(worker), Transport: "test"}, p)
-			time.Sleep(time.Duration(rnd.IntN(4)) * time.Millisecond)
+			for range rnd.IntN(20) { // it stays for a while
+				if _, err = r.State(ctx, id); err != nil {
+					break
+				}
+			}
 			p.leave(rnd.IntN(2) == 0)
 		case 4:
 			in := Read{Limit: rnd.IntN(50) + 1}

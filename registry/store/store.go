@@ -13,6 +13,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 
 	"github.com/restante/restante/protocol"
@@ -122,8 +123,9 @@ type Keeper interface {
 	Scan(after string, f func(clientID string, s State) bool) error
 	// Stat returns the state of one client, zero for none. It blocks.
 	Stat(clientID string) (State, error)
-	// Tidy lets go of the shared bodies that were kept before the given time, and has dead space given back. It blocks.
-	Tidy(before int64) error
+	// Tidy lets go of the shared bodies that were kept before the given time, and has dead space given back. It blocks until that is done, or
+	// ctx ends, whose error it then returns: it has done a part.
+	Tidy(ctx context.Context, before int64) error
 
 	// Metrics are what an operator may want to see; those of a store that has failed stand still.
 	Metrics() Metrics

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/restante/restante/protocol"
@@ -151,7 +152,7 @@ func (p *player) tidy() error {
 	if h, some := p.naive.oldest(); some {
 		before = int64(h) * hour
 	}
-	return p.keeper.Tidy(before)
+	return p.keeper.Tidy(context.Background(), before)
 }
 
 // after opens the store anew, as from a crash if that is wanted and has nothing to lose, and compares.

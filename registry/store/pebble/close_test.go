@@ -1,6 +1,7 @@
 package pebble_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -50,7 +51,7 @@ func closed(t *testing.T, s *pebble.Store, c *client) {
 	_, err = s.Stat("a")
 	require.ErrorContains(t, err, sentence)
 	require.ErrorContains(t, s.Scan("", nil), sentence)
-	require.ErrorContains(t, s.Tidy(0), sentence)
+	require.ErrorContains(t, s.Tidy(context.Background(), 0), sentence)
 	require.NoError(t, s.Err())
 	select {
 	case <-s.Failed():

@@ -1,6 +1,7 @@
 package pebble_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -109,7 +110,7 @@ func failing(t *testing.T, f *faulty) bool {
 			})
 		}
 		all.Wait()
-		_ = s.Tidy(0)
+		_ = s.Tidy(context.Background(), 0)
 		select {
 		case <-s.Failed():
 			failed = true
@@ -161,7 +162,7 @@ func refuses(t *testing.T, s *pebble.Store, what string) {
 	_, err = s.Stat("a")
 	require.Equal(t, s.Err(), err, what)
 	require.Equal(t, s.Err(), s.Scan("", func(string, store.State) bool { panic("nothing is read any more") }), what)
-	require.Equal(t, s.Err(), s.Tidy(math.MaxInt64), what)
+	require.Equal(t, s.Err(), s.Tidy(context.Background(), math.MaxInt64), what)
 	s.Share(protocol.Body(`{"type":"f"}`), 1)
 }
 
@@ -317,7 +318,7 @@ func TestHole(t *testing.T) {
 			u.Is.Head = 4
 			c.give(s, u)
 			require.NoError(t, c.wait(t))
-			require.NoError(t, s.Tidy(2*3600_000))
+			require.NoError(t, s.Tidy(context.Background(), 2*3600_000))
 			_, err := c.load(t, s, 1000)
 			return err
 		},

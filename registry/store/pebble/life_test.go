@@ -1,6 +1,7 @@
 package pebble_test
 
 import (
+	"context"
 	"io/fs"
 	"math"
 	"os"
@@ -123,7 +124,7 @@ func TestSpaceIsGivenBack(t *testing.T) {
 		c.publish(s, 0, 0, 1)
 		require.NoError(t, c.wait(t))
 	}
-	require.NoError(t, s.Tidy(0))
+	require.NoError(t, s.Tidy(context.Background(), 0))
 	require.NoError(t, s.Close())
 	require.Less(t, size(t, dir), int64(3<<20), "of %d", full)
 	s, err = pebble.Open(pebble.Options{Dir: dir, MemTableBytes: 256 << 10})
@@ -156,7 +157,11 @@ func TestSharedSpaceIsGivenBack(t *testing.T) {
 	share(7*hour+hour-1, 3_500)
 	share(8*hour, 50)
 	full := size(t, dir)
-	require.NoError(t, s.Tidy(8*hour))
+	gone, leave := context.WithCancel(context.Background())
+	leave()
+	require.ErrorIs(t, s.Tidy(gone, 0), context.Canceled, "who has no time is not kept")
+	require.NoError(t, s.Err(), "and the store takes no harm")
+	require.NoError(t, s.Tidy(context.Background(), 8*hour))
 	l, err := c.load(t, s, math.MaxInt64)
 	require.NoError(t, err)
 	require.Len(t, l.Frames[0].Body, len(noise(1, 6000)))

@@ -17,27 +17,31 @@ const deadEnough = 4 << 20
 type lone chan error
 
 // Tidy lets go of the shared bodies of the hours that ended before the given time, and gives back dead space once there is much of it:
-// more than a third of what the store holds, and 4 MiB. It blocks for as long as that takes, and disturbs nobody else.
-func (s *Store) Tidy(before int64) error {
+// more than a third of what the store holds, and 4 MiB. It blocks for as long as that takes or ctx lives, and disturbs nobody else.
+func (s *Store) Tidy(ctx context.Context, before int64) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
 	done := make(chan error, 1)
 	go func() {
 		defer s.leave()
-		done <- s.tidy(before)
+		done <- s.tidy(ctx, before)
 	}()
 	select {
 	case err := <-done:
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			s.onLibrary(err)
 		}
+	case <-ctx.Done():
 	case <-s.failed:
 	}
-	return s.Err()
+	if err := s.Err(); err != nil {
+		return err
+	}
+	return ctx.Err()
 }
 
-func (s *Store) tidy(before int64) (err error) {
+func (s *Store) tidy(ctx context.Context, before int64) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = asError(p)
@@ -52,7 +56,7 @@ func (s *Store) tidy(before int64) (err error) {
 	if dead < max(deadEnough, live/2) {
 		return nil
 	}
-	if err := s.db.Compact(context.Background(), []byte{0}, []byte{0xff}, false); err != nil {
+	if err := s.db.Compact(ctx, []byte{0}, []byte{0xff}, false); err != nil {
 		return err
 	}
 	s.mu.Lock()
