@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/restante/restante/protocol"
 	"github.com/restante/restante/registry/session"
 	"github.com/restante/restante/registry/store"
 )
@@ -134,8 +133,4 @@ func (c *client) ask(a session.Ask) {
 		}()
 		m.asOf, m.data, m.err = c.reg.cfg.Snapshot(ctx, c.id, a.Floor, a.Head)
 	})
-}
-
-func notFound(id string) *protocol.Error {
-	return protocol.Errorf(protocol.CodeNotFound, "there is no client %q", id)
 }

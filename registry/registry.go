@@ -231,6 +231,10 @@ func (sh *shard) all() []*client {
 	return all
 }
 
+func notFound(id string) *protocol.Error {
+	return protocol.Errorf(protocol.CodeNotFound, "there is no client %q", id)
+}
+
 func overloaded(why string) *protocol.Error {
 	return &protocol.Error{Code: protocol.CodeOverloaded, Message: why, RetryAfterMS: 1000}
 }
