@@ -91,6 +91,8 @@ type Error struct {
 	Message string
 	// ID is the id of the message that was refused, if it had a readable one.
 	ID string
+	// Topic is what a subscribe or unsubscribe that was refused was about, "" elsewhere (P-19).
+	Topic string
 	// Line is the 1-based line of an NDJSON body that was refused; 0 elsewhere.
 	Line int
 	// RetryAfterMS is how long to stay away, in milliseconds; 0 where nothing is said.

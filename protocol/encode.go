@@ -108,7 +108,7 @@ func EncodeReceipt(r Receipt) Body {
 	return append(b, '}')
 }
 
-// EncodeError returns e as a message on a connection (P-20). id and retry_after_ms are there when e has them; Line is for HTTP alone.
+// EncodeError returns e as a message on a connection (P-20). id, topic and retry_after_ms are there when e has them; Line is for HTTP alone.
 func EncodeError(e *Error) Body {
 	b := make([]byte, 0, len(e.Code)+len(e.Message)+len(e.ID)+80)
 	b = append(b, `{"type":"error","code":`...)
@@ -118,6 +118,10 @@ func EncodeError(e *Error) Body {
 	if e.ID != "" {
 		b = append(b, `,"id":`...)
 		b = appendString(b, e.ID)
+	}
+	if e.Topic != "" {
+		b = append(b, `,"topic":`...)
+		b = appendString(b, e.Topic)
 	}
 	if e.RetryAfterMS > 0 {
 		b = append(b, `,"retry_after_ms":`...)

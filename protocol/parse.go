@@ -29,6 +29,7 @@ func ParseMessage(src []byte, maxFrameBytes int) (Message, error) {
 	}
 	if err != nil {
 		err.ID, _ = f.sendID()
+		err.Topic = f.subscriptionTo()
 		return Message{}, err
 	}
 	return m, nil
@@ -47,6 +48,21 @@ func (f *fields) sendID() (string, *Error) {
 		return "", Errorf(CodeBadRequest, "an id has 1 to %d characters, this one %d", MaxSendIDChars, n)
 	}
 	return id, nil
+}
+
+// subscriptionTo is the topic or pattern that a subscribe or unsubscribe is about, "" if it has none that is legal.
+func (f *fields) subscriptionTo() string {
+	if f.kind.kind != '"' || f.topic.kind != '"' {
+		return ""
+	}
+	if k := string(f.kind.text.bytes()); k != TypeSubscribe && k != TypeUnsubscribe {
+		return ""
+	}
+	t := string(f.topic.text.bytes())
+	if CheckPattern(t) != nil {
+		return ""
+	}
+	return t
 }
 
 func missing(name string) *Error {

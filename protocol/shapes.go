@@ -49,11 +49,12 @@ type ReplayEnd struct {
 	Seq  uint64 `json:"seq"`
 }
 
-// Snapshot is the application's own summary as of one seq (P-9).
+// Snapshot is the application's own summary as of one seq (P-9); with a Topic, of that topic as of one topic_seq (P-19).
 type Snapshot struct {
-	Type string          `json:"type"`
-	AsOf uint64          `json:"as_of"`
-	Data json.RawMessage `json:"data"`
+	Type  string          `json:"type"`
+	Topic string          `json:"topic,omitempty"`
+	AsOf  uint64          `json:"as_of"`
+	Data  json.RawMessage `json:"data"`
 }
 
 // Ping is the server's heartbeat; Head is for display (P-16).
@@ -122,17 +123,19 @@ type Page struct {
 
 // State describes one client. LastSeenMS is wall-clock milliseconds since the Unix epoch.
 type State struct {
-	ClientID    string       `json:"client_id"`
-	Epoch       string       `json:"epoch"`
-	Floor       uint64       `json:"floor"`
-	Head        uint64       `json:"head"`
-	Acked       uint64       `json:"acked"`
-	Bytes       int64        `json:"bytes"`
-	Frames      uint64       `json:"frames"`
-	Connections int          `json:"connections"`
-	Places      int          `json:"places"`
-	LastSeen    string       `json:"last_seen"`
-	Attachments []Attachment `json:"attachments,omitempty"`
+	ClientID    string `json:"client_id"`
+	Epoch       string `json:"epoch"`
+	Floor       uint64 `json:"floor"`
+	Head        uint64 `json:"head"`
+	Acked       uint64 `json:"acked"`
+	Bytes       int64  `json:"bytes"`
+	Frames      uint64 `json:"frames"`
+	Connections int    `json:"connections"`
+	Places      int    `json:"places"`
+	LastSeen    string `json:"last_seen"`
+	// Subscriptions are what the client has subscribed to, in byte order; for one client only (P-19).
+	Subscriptions []string     `json:"subscriptions,omitempty"`
+	Attachments   []Attachment `json:"attachments,omitempty"`
 }
 
 // Attachment describes one connection of a client: what it came with, and how far it is.
@@ -174,13 +177,16 @@ type Problem struct {
 	Code         Code   `json:"code"`
 	Detail       string `json:"detail,omitempty"`
 	ID           string `json:"id,omitempty"`
+	Topic        string `json:"topic,omitempty"`
 	Line         int    `json:"line,omitempty"`
 	RetryAfterMS int64  `json:"retry_after_ms,omitempty"`
 }
 
 // StoredSnapshot is the client's state as the application has stored it (P-9): GET …/snapshot, and without its data the answer to PUT.
 type StoredSnapshot struct {
-	ClientID string `json:"client_id"`
+	ClientID string `json:"client_id,omitempty"`
+	// Topic is set instead of ClientID where the state is a topic's (P-19).
+	Topic string `json:"topic,omitempty"`
 	// AsOf is the cursor of the last frame that Data contains.
 	AsOf string          `json:"as_of"`
 	Data json.RawMessage `json:"data,omitempty"`

@@ -11,6 +11,7 @@ import (
 // The blocking calls wait on the caller's own goroutine, never on an actor's; each returns early when ctx ends.
 // Errors are *protocol.Error.
 type Registry interface {
+	Topics
 	// Attach starts an attach of p to clientID, creating the client where there is none (P-29). It never blocks:
 	// what it came to is told to p, by exactly one call of Attached or Refused.
 	Attach(clientID string, a Attach, p Peer)
@@ -51,6 +52,9 @@ type Attach struct {
 	Takeover bool
 	// PingInterval and PongTimeout are announced in hello (P-6).
 	PingInterval, PongTimeout time.Duration
+	// MaySubscribe says whether the credential may subscribe to a topic or pattern; nil allows everything. It is asked of what the client
+	// has subscribed to already: what is not allowed any more ends (P-25). It must not block.
+	MaySubscribe func(topic string) bool
 }
 
 // Publish is one call's frames for one client.

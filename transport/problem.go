@@ -108,6 +108,7 @@ func encodeProblem(e *statusError) []byte {
 		Code:         e.err.Code,
 		Detail:       e.err.Message,
 		ID:           e.err.ID,
+		Topic:        e.err.Topic,
 		Line:         e.err.Line,
 		RetryAfterMS: e.err.RetryAfterMS,
 	})

@@ -10,6 +10,9 @@
 //   - Bodies given to a store are immutable and may be kept; bodies handed out are immutable.
 //
 // A Keeper keeps clients outside of memory as well: its further promises stand at its methods.
+//
+// A topic's log is kept as a client's outbox is, by an owner whose name is TopicMark and the topic's (P-32). What is said of clients here holds for topics
+// too, except where they are told apart.
 package store
 
 import (
@@ -19,13 +22,16 @@ import (
 	"github.com/restante/restante/protocol"
 )
 
+// TopicMark begins the name of an owner that is a topic; no client_id holds it (P-4). Topics come before all clients in byte order.
+const TopicMark = "#"
+
 // ErrUnknown marks a commit of which nobody knows whether it was kept.
 var ErrUnknown = errors.New("store: outcome unknown")
 
 // Owner is a client's actor as a store sees it. Its methods are called from any goroutine, never from within a call of the
 // Store by the same owner, and must not block.
 type Owner interface {
-	// ClientID names the owner.
+	// ClientID names the owner: a client_id, or TopicMark and a topic's name.
 	ClientID() string
 	// Confirmed answers a Commit that was not answered at once.
 	Confirmed(token uint64, err error)
@@ -58,6 +64,12 @@ type State struct {
 	// SnapshotBytes is the length of the stored snapshot's data, 0 for none; SnapshotAsOf the seq that it is as of (P-9).
 	SnapshotAsOf  uint64
 	SnapshotBytes int
+	// All is up to where the client has taken the frames of protocol.AllTopic (P-32).
+	All uint64
+	// Follows is how many entries the store has about what the client has subscribed to: Follows and Patterns together (P-19).
+	Follows int
+	// Closed says of a topic that it is closed (P-32).
+	Closed bool
 }
 
 // Frames is the number of retained frames.
@@ -80,10 +92,30 @@ type Update struct {
 	Record *Record
 	// Snapshot is stored in the place of an earlier one, nil for no change; Is says what it is as of. An Is without a snapshot drops it.
 	Snapshot []byte
+	// Follows are the changed cursors in topics, and Patterns the changed subscriptions to patterns. With Delete they are all that the store has of
+	// the client: it forgets them too.
+	Follows  []Follow
+	Patterns []Pattern
 	// Lazy says that the update may be lost with the process: its loss only repeats something. It needs no sync of its own.
 	Lazy bool
-	// Delete forgets the client Was instead; Is and what follows it are unused.
+	// Delete forgets the client Was instead; Is and what follows it are unused, but for Follows and Patterns. Of a topic all that follow it are forgotten, too.
 	Delete bool
+}
+
+// Follow is a client's cursor in one topic's log (P-19): up to Cursor its frames have come into the outbox.
+type Follow struct {
+	Topic  string
+	Cursor uint64
+	// Named says that the client has subscribed to the topic's own name, not only to a pattern that matches it.
+	Named bool
+	// Gone takes the entry away. In a loaded client it says that the topic was deleted since, and the subscription with it; the entry is still there.
+	Gone bool
+}
+
+// Pattern is a client's subscription to a pattern with * or > in it (P-32). Gone takes it away.
+type Pattern struct {
+	Pattern string
+	Gone    bool
 }
 
 // Record is a send id or an idempotency key: hashes of the key and of the frames (P-18). The seqs and the time are those of its Update.
@@ -119,10 +151,15 @@ type Keeper interface {
 	// as durable as the first update that refers to it, and does not block.
 	Share(body protocol.Body, at int64) BodyID
 
-	// Scan calls f with the state of each client whose id comes after the given one, in byte order, until f returns false. It blocks.
-	Scan(after string, f func(clientID string, s State) bool) error
+	// Scan calls f with the state of each client and each topic whose name comes after the given one, in byte order, until f returns false. It blocks.
+	Scan(after string, f func(name string, s State) bool) error
 	// Stat returns the state of one client, zero for none. It blocks.
 	Stat(clientID string) (State, error)
+	// Followers calls f with the client_id of each follower of the topic that comes after the given one, in byte order, until f returns false. It blocks.
+	Followers(topic, after string, f func(clientID string) bool) error
+	// Matching calls f with each subscription to a pattern that the topic's name matches, until f returns false. What it reads does not grow with the
+	// number of patterns that do not match. It blocks.
+	Matching(topic string, f func(pattern, clientID string) bool) error
 	// Tidy lets go of the shared bodies that were kept before the given time, and has dead space given back. It blocks until that is done, or
 	// ctx ends, whose error it then returns: it has done a part.
 	Tidy(ctx context.Context, before int64) error
@@ -135,8 +172,8 @@ type Keeper interface {
 	Err() error
 }
 
-// Totals are sums over all clients of a store. Bytes is that of their States.
-type Totals struct{ Clients, Frames, Bytes int64 }
+// Totals are sums over all owners of a store. Bytes is that of their States; Clients does not count topics.
+type Totals struct{ Clients, Topics, Frames, Bytes int64 }
 
 // Metrics count, since the store was opened, the groups of updates that were committed together and the syncs that they took; DiskBytes is
 // what the store occupies now.
@@ -168,13 +205,18 @@ type Client struct {
 	Frames []Frame
 	// Records are those above State.RecordFloor, oldest first.
 	Records []KeptRecord
+	// Follows and Patterns are what the client has subscribed to, in byte order.
+	Follows  []Follow
+	Patterns []string
 }
 
-// Frame is one retained frame as it was loaded. Body is nil where it was left in the store. At is when it was appended.
+// Frame is one retained frame as it was loaded. Body is nil where it was left in the store; Size is its length all the same. At is when it was appended.
+// OfTopic says that the body is a topic's (protocol.OfTopic), whether it is there or not.
 type Frame struct {
-	Body protocol.Body
-	Size int
-	At   int64
+	Body    protocol.Body
+	Size    int
+	At      int64
+	OfTopic bool
 }
 
 // KeptRecord is a Record as it was loaded.
