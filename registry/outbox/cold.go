@@ -13,23 +13,26 @@ type cold struct {
 }
 
 type coldEntry struct {
-	at   time.Duration
-	size uint32 // of the body
+	at      time.Duration
+	size    uint32 // of the body
+	ofTopic bool
 }
+
+func (o *Outbox) hasCold() bool { return o.aside != nil && o.aside.cold != nil }
 
 // Cold is the highest seq whose body is not in memory, the floor if there is none such.
 func (o *Outbox) Cold() uint64 {
-	if o.cold == nil {
+	if !o.hasCold() {
 		return o.floor
 	}
-	return o.floor + uint64(o.cold.n)
+	return o.floor + uint64(o.aside.cold.n)
 }
 
 // Hot is how many bytes the bodies of confirmed frames in memory have, without overhead.
 func (o *Outbox) Hot() int64 {
 	n := o.bytes
-	if o.cold != nil {
-		n -= o.cold.bytes
+	if o.hasCold() {
+		n -= o.aside.cold.bytes
 	}
 	return n - int64(o.head-o.Cold())*protocol.FrameOverhead
 }
@@ -41,7 +44,7 @@ func (o *Outbox) Spill(keep int64) (frames int) {
 	for at := o.Cold(); hot > keep && at < o.head; at++ {
 		e := o.hot.shift()
 		hot -= int64(len(e.body))
-		o.freeze(len(e.body), e.at)
+		o.freeze(len(e.body), e.at, protocol.OfTopic(e.body))
 		frames++
 	}
 	if frames > 0 {
@@ -53,11 +56,12 @@ func (o *Outbox) Spill(keep int64) (frames int) {
 // Restore begins anew with an outbox as the store has it: nothing is retained yet, and the next frame is floor+1.
 func (o *Outbox) Restore(floor uint64) { *o = Outbox{floor: floor, head: floor} }
 
-// Restored adds the next retained frame after Restore, oldest first: its size, and its body, or nil where that was left in the store.
-func (o *Outbox) Restored(body protocol.Body, size int, at time.Duration) {
+// Restored adds the next retained frame after Restore, oldest first: its size, and its body, or nil where that was left in the store; then ofTopic
+// says whether it is a topic's.
+func (o *Outbox) Restored(body protocol.Body, size int, at time.Duration, ofTopic bool) {
 	if body == nil {
 		o.Spill(0) // what is cold is older than what is hot
-		o.freeze(size, at)
+		o.freeze(size, at, ofTopic)
 	} else {
 		o.hot.push(entry{body, at})
 	}
@@ -65,28 +69,32 @@ func (o *Outbox) Restored(body protocol.Body, size int, at time.Duration) {
 	o.bytes += cost(size)
 }
 
-func (o *Outbox) freeze(size int, at time.Duration) {
-	if o.cold == nil {
-		o.cold = &cold{}
+func (o *Outbox) freeze(size int, at time.Duration, ofTopic bool) {
+	a := o.more()
+	if a.cold == nil {
+		a.cold = &cold{}
 	}
-	o.cold.push(coldEntry{at, uint32(size)})
-	o.cold.bytes += cost(size)
+	a.cold.push(coldEntry{at, uint32(size), ofTopic})
+	a.cold.bytes += cost(size)
 }
 
 // dropCold is DropTo's part that is cold.
 func (o *Outbox) dropCold(seq uint64, bytes *int64) (frames int) {
-	if o.cold == nil {
+	if !o.hasCold() {
 		return 0
 	}
-	for ; o.floor < seq && o.cold.n > 0; frames++ {
-		*bytes += cost(int(o.cold.shift().size))
+	c := o.aside.cold
+	for ; o.floor < seq && c.n > 0; frames++ {
+		e := c.shift()
+		*bytes += cost(int(e.size))
 		o.floor++
+		o.count(-1, o.floor, int(e.size), e.ofTopic)
 	}
-	o.cold.bytes -= *bytes
-	if o.cold.n == 0 {
-		o.cold = nil
+	c.bytes -= *bytes
+	if c.n == 0 {
+		o.aside.cold = nil
 	} else if frames > 0 {
-		o.cold.fit()
+		c.fit()
 	}
 	return frames
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"reflect"
 	"slices"
@@ -103,6 +104,9 @@ func (m *machine) fill(t *rapid.T, n int) {
 	for range n {
 		m.made++
 		b := protocol.Body(fmt.Sprintf(`{"type":"f","n":%d,"pad":"%0*d"}`, m.made, pad, 0))
+		if m.made%3 == 0 {
+			b = protocol.WithTopic(b, "t", uint64(m.made))
+		}
 		require.Equal(t, m.model.append(b, m.now), m.box.Append(b, m.now))
 	}
 }
@@ -177,7 +181,7 @@ func (m *machine) Reload(t *rapid.T) {
 		if f.seq <= m.cold {
 			body = nil
 		}
-		m.box.Restored(body, len(f.body), f.at)
+		m.box.Restored(body, len(f.body), f.at, protocol.OfTopic(f.body))
 	}
 }
 
@@ -196,6 +200,39 @@ func (m *machine) Copy(t *rapid.T) {
 		want = append(want, protocol.Piece{Seq: f.seq, Body: f.body})
 	}
 	require.Equal(t, want, m.box.Copy(nil, after, maxFrames, maxBytes))
+}
+
+// Room moves its mark as acks do, and now and then back.
+func (m *machine) Room(t *rapid.T) {
+	b := Bounds{Frames: rapid.IntRange(-1, 60).Draw(t, "frames"), Bytes: rapid.Int64Range(-1, 6000).Draw(t, "bytes")}
+	mark := rapid.Uint64Range(0, m.box.Head()).Draw(t, "mark")
+	var all, topics int
+	var allBytes, topicBytes int64
+	for _, fs := range [][]frame{m.model.confirmed, m.model.pending} {
+		for _, f := range fs {
+			if f.seq <= mark {
+				continue
+			}
+			size := int64(len(f.body)) + protocol.FrameOverhead
+			all, allBytes = all+1, allBytes+size
+			if protocol.OfTopic(f.body) {
+				topics, topicBytes = topics+1, topicBytes+size
+			}
+		}
+	}
+	frames, bytes := math.MaxInt32, int64(1)<<40
+	if b.Frames > 0 {
+		frames = min(max(b.Frames/2, 1)-topics, b.Frames-all)
+	}
+	if b.Bytes > 0 {
+		bytes = min(b.Bytes/2-topicBytes, b.Bytes-allBytes)
+	}
+	if frames <= 0 || bytes <= 0 {
+		frames, bytes = 0, 0
+	}
+	gotFrames, gotBytes := m.box.Room(b, mark)
+	require.Equal(t, frames, gotFrames)
+	require.Equal(t, bytes, gotBytes)
 }
 
 func (m *machine) Appended(t *rapid.T) {
@@ -242,7 +279,8 @@ func (m *machine) Check(t *rapid.T) {
 		require.False(t, ok)
 	}
 	checkRing(t, &m.box.hot)
-	if c := m.box.cold; c != nil {
+	if m.box.hasCold() {
+		c := m.box.aside.cold
 		require.NotZero(t, c.n, "an empty part is let go of")
 		checkRing(t, &c.ring)
 	}

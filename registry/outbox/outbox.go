@@ -15,7 +15,7 @@ import (
 // Append, Confirm, DropTo and At are O(1) amortised at any depth.
 type Outbox struct {
 	hot   ring[entry] // the frames above Cold
-	cold  *cold       // nil for none
+	aside *aside      // nil for none
 	floor uint64
 	head  uint64
 	bytes int64 // of the confirmed ones, with overhead
@@ -45,6 +45,7 @@ func (o *Outbox) Bytes() int64 { return o.bytes }
 // Append gives b the next seq, provisionally: nothing shows it before Confirm. The outbox keeps b, which must not change any more.
 func (o *Outbox) Append(b protocol.Body, at time.Duration) uint64 {
 	o.hot.push(entry{b, at})
+	o.count(1, o.Tail(), len(b), protocol.OfTopic(b))
 	return o.Tail()
 }
 
@@ -60,6 +61,8 @@ func (o *Outbox) Confirm(seq uint64) {
 func (o *Outbox) Truncate() int {
 	n := int(o.Tail() - o.head)
 	for range n {
+		size, ofTopic := o.look(o.Tail())
+		o.count(-1, o.Tail(), size, ofTopic)
 		o.hot.pop()
 	}
 	o.hot.fit()
@@ -71,8 +74,10 @@ func (o *Outbox) DropTo(seq uint64) (frames int, bytes int64) {
 	seq = min(seq, o.head)
 	if frames = o.dropCold(seq, &bytes); o.floor < seq {
 		for ; o.floor < seq; frames++ {
-			bytes += cost(len(o.hot.shift().body))
+			b := o.hot.shift().body
+			bytes += cost(len(b))
 			o.floor++
+			o.count(-1, o.floor, len(b), protocol.OfTopic(b))
 		}
 		o.hot.fit()
 	}
@@ -87,7 +92,7 @@ func (o *Outbox) At(seq uint64) (b protocol.Body, at time.Duration, ok bool) {
 	case seq <= o.floor || seq > o.head:
 		return nil, 0, false
 	case seq <= o.Cold():
-		return nil, o.cold.at(int(seq - o.floor - 1)).at, true
+		return nil, o.aside.cold.at(int(seq - o.floor - 1)).at, true
 	}
 	e := o.entry(seq)
 	return e.body, e.at, true
@@ -96,8 +101,8 @@ func (o *Outbox) At(seq uint64) (b protocol.Body, at time.Duration, ok bool) {
 // Oldest is when the oldest frame was appended, confirmed or not; ok is false for an empty outbox.
 func (o *Outbox) Oldest() (at time.Duration, ok bool) {
 	switch {
-	case o.cold != nil:
-		return o.cold.at(0).at, true
+	case o.hasCold():
+		return o.aside.cold.at(0).at, true
 	case o.hot.n > 0:
 		return o.hot.at(0).at, true
 	}

@@ -17,6 +17,8 @@ type Attach struct {
 	Takeover     bool
 	// Local says that the reader is within the process: it answers no pings, so its silence says nothing (P-15).
 	Local bool
+	// MaySubscribe says which subscriptions may still be held; nil for all (P-25).
+	MaySubscribe func(topic string) bool
 	// PingMS and PongMS are the connection's keepalive in milliseconds, for hello.
 	PingMS, PongMS int64
 }
@@ -53,6 +55,8 @@ type attachment struct {
 
 	awaiting   bool // for the snapshot; no sequenced frame until then (P-9)
 	snapshotBy time.Duration
+
+	notices []notice // what is owed after certain frames, in order
 
 	closing    protocol.CloseCode // not 0: what is in out is still written, then it ends with this
 	violations []time.Duration
@@ -103,6 +107,7 @@ func (s *Session) Attach(now time.Duration, in Attach, fx *Effects) {
 	}
 	s.announce(fx)
 	s.pump(now, a, fx)
+	s.revoke(now, in.MaySubscribe, fx)
 }
 
 // greet decides what the attach comes to, and queues hello and what belongs to it (P-6 to P-9).

@@ -17,7 +17,7 @@ func (s *Session) Confirmed(now time.Duration, token uint64, err error, unknown 
 	}
 	if err != nil {
 		e := protocol.AsError(err)
-		s.failAppends(e, fx)
+		s.failAppends(now, e, fx)
 		x.owed-- // this one has come
 		if unknown {
 			s.newEpoch(now, fx)
@@ -45,6 +45,8 @@ func (s *Session) Confirmed(now time.Duration, token uint64, err error, unknown 
 		s.keptSnapshot(now, p, fx)
 	case p.first > 0:
 		s.confirm(now, p, fx)
+	case p.sub != nil:
+		s.changed(now, p, fx)
 	}
 	if introduces {
 		s.introduce(now, fx)
@@ -95,8 +97,22 @@ func (s *Session) confirm(now time.Duration, p pending, fx *Effects) {
 		s.kept.ahead -= s.box.Bytes() - before
 	}
 	n := int(p.last - p.first + 1)
-	fx.Events = append(fx.Events, Event{Kind: EventPublished, N: n, Bytes: s.box.Bytes() - before - int64(n)*protocol.FrameOverhead})
-	s.active = now
+	if p.follow == nil {
+		fx.Events = append(fx.Events, Event{Kind: EventPublished, N: n, Bytes: s.box.Bytes() - before - int64(n)*protocol.FrameOverhead})
+		s.active = now
+	} else { // which is no reason to live longer (P-28)
+		fx.event(EventTopic, n)
+		p.follow.stored = p.cursor
+		if s.x.following != nil {
+			s.forgetAll(p.follow)
+		}
+	}
+	if s.cfg.Topic {
+		if fx.First == 0 {
+			fx.First = p.first
+		}
+		fx.Last = p.last
+	}
 	s.await(wait{to: p.to, level: p.level, first: p.first, last: p.last}, fx)
 	for _, f := range p.followers {
 		fx.event(EventDuplicate, 1)
@@ -109,8 +125,9 @@ func (s *Session) confirm(now time.Duration, p pending, fx *Effects) {
 }
 
 // failAppends answers everything that is pending with e; none of it has a seq any more.
-func (s *Session) failAppends(e *protocol.Error, fx *Effects) {
+func (s *Session) failAppends(now time.Duration, e *protocol.Error, fx *Effects) {
 	x := s.x
+	failing := x.pending
 	x.owed += len(x.pending)
 	x.records.forget(x.pending)
 	x.latest = x.snapshot
@@ -122,8 +139,11 @@ func (s *Session) failAppends(e *protocol.Error, fx *Effects) {
 		if s.kept != nil && p.record != nil && p.first > s.kept.told.RecordsCleaned {
 			s.kept.records-- // the store lets go of it with the frames
 		}
-		if p.first > 0 || p.snapshots || p.deletes {
+		if p.first > 0 || p.snapshots || p.deletes || p.sub != nil {
 			failed++ // what rides along alone is nobody's
+		}
+		if p.closes {
+			x.closed = false
 		}
 		fx.fail(p.to, e)
 		for _, f := range p.followers {
@@ -133,6 +153,17 @@ func (s *Session) failAppends(e *protocol.Error, fx *Effects) {
 	fx.event(EventCommitFailed, failed)
 	x.pending = nil
 	s.box.Truncate()
+	if g := x.following; g != nil {
+		g.undo()
+		if g.all != nil {
+			s.move(g.all, g.all.stored)
+		}
+		for _, p := range failing {
+			if p.sub != nil {
+				s.unchanged(now, p.sub, e, fx)
+			}
+		}
+	}
 }
 
 // afterFailure goes on once nothing is pending any more, because e ended it: a deletion that was among it is off, one that waited for it

@@ -296,7 +296,7 @@ func (w *world) useSnapshot(asOf uint64) {
 
 func (w *world) judge() {
 	kept := true
-	w.turn(func() { kept = w.s.Judge(w.now, w.fx) }, func() {
+	w.turn(func() { kept = w.s.Judge(w.now, false, w.fx) }, func() {
 		w.prune()
 		w.expire()
 		w.endPlaces()

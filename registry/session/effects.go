@@ -11,6 +11,7 @@ import (
 type Effects struct {
 	Commits  []Commit
 	Fetches  []Fetch
+	Pulls    []Pull
 	Asks     []Ask
 	Writes   []Write
 	Pauses   []Pause
@@ -19,6 +20,8 @@ type Effects struct {
 	Replies  []Reply
 	Closes   []Close
 	Events   []Event
+	// First and Last are what a topic has confirmed with this input: news for its followers. Both 0 for none.
+	First, Last uint64
 	// Retire says that this life is over and its deletion confirmed: the shell closes the mailbox, or calls Reborn when mail has come meanwhile.
 	Retire bool
 	// Sleep says that nothing is going on and the store has everything: the shell may let go of the session, unless mail has come meanwhile.
@@ -33,13 +36,14 @@ type Effects struct {
 // Reset empties fx for the next input and lets go of all that it pointed at.
 func (fx *Effects) Reset() {
 	clear(fx.Commits)
+	clear(fx.Pulls)
 	clear(fx.Asks)
 	clear(fx.Writes)
 	clear(fx.Forwards)
 	clear(fx.Settled)
 	clear(fx.Replies)
 	*fx = Effects{
-		Commits: fx.Commits[:0], Fetches: fx.Fetches[:0], Asks: fx.Asks[:0], Writes: fx.Writes[:0], Pauses: fx.Pauses[:0],
+		Commits: fx.Commits[:0], Fetches: fx.Fetches[:0], Pulls: fx.Pulls[:0], Asks: fx.Asks[:0], Writes: fx.Writes[:0], Pauses: fx.Pauses[:0],
 		Forwards: fx.Forwards[:0], Settled: fx.Settled[:0], Replies: fx.Replies[:0], Closes: fx.Closes[:0], Events: fx.Events[:0],
 		spare: fx.spare, saved: fx.saved[:0],
 	}
@@ -54,6 +58,11 @@ type Commit struct {
 	Sum         Sum
 	// Snapshot is to be stored, nil for no change (P-9).
 	Snapshot []byte
+	// Shared names the shared bodies that the appended ones are, nil where they are none.
+	Shared []BodyID
+	// Follows and Patterns are the subscriptions that have changed (P-19), where clients are kept; with Delete all that the store has.
+	Follows  []Followed
+	Patterns []Held
 	// Is is what the store has afterwards, where clients are kept (Config.Kept), else nil. Lazy says that its loss only repeats something.
 	Is   *Saved
 	Lazy bool
@@ -67,6 +76,73 @@ type Fetch struct {
 	Token         uint64
 	After, Last   uint64
 	Frames, Bytes int
+}
+
+// Followed is a cursor in a topic's log as the store is to keep it. New says that it has none yet, Gone that it is to forget it.
+type Followed struct {
+	Topic     string
+	Cursor    uint64
+	Named     bool
+	New, Gone bool
+}
+
+// Held is a subscription to a pattern; Gone says that it is over.
+type Held struct {
+	Pattern string
+	Gone    bool
+}
+
+// BodyID names a body that many outboxes share in the store; the zero one names none.
+type BodyID struct {
+	Hour uint32
+	N    uint64
+}
+
+// PullKind is what a topic is asked for.
+type PullKind uint8
+
+const (
+	// PullFrames asks for the frames after After, at most so many.
+	PullFrames PullKind = iota
+	// PullJoin asks where the topic's log is, and what P-7 makes of Since; Make says that the topic is made where there is none.
+	PullJoin
+	// PullSnapshot asks for the topic's snapshot.
+	PullSnapshot
+	// PullLeave says that the client does not follow the topic, or hold the pattern, any more. It is not answered.
+	PullLeave
+	// PullList asks for the topics that the pattern Topic matches. It is answered by Listed.
+	PullList
+)
+
+// Pull asks a topic something for one of its followers; PullFrames and PullJoin make the client known as a follower. It is answered by
+// exactly one Pulled with its Token and its Life.
+type Pull struct {
+	Topic         string
+	Kind          PullKind
+	Token, Life   uint64
+	After         uint64
+	Frames, Bytes int
+	Since         *protocol.Cursor
+	Make          bool
+}
+
+// Pulled answers a Pull, or is news: then Token and Life are 0. Frames are those from After+1 on, dense; Floor and Head are the log's. It is shared by
+// many followers, and never changed.
+type Pulled struct {
+	Topic       string
+	Token, Life uint64
+	Epoch       string
+	Floor, Head uint64
+	Closed      bool
+	Resume      protocol.Resume // of a PullJoin
+	Reason      protocol.Reason
+	Snapshot    bool // there is one to ask for
+	AsOf        uint64
+	Data        []byte // of a PullSnapshot
+	After       uint64
+	Frames      []protocol.Body
+	Shared      []BodyID // which shared bodies they are; nil for none
+	Err         *protocol.Error
 }
 
 // Ask asks the snapshot provider, or for the stored snapshot; it is answered by Answered with its token, at the latest when the provider
@@ -104,6 +180,11 @@ type Reply struct {
 	Err    *protocol.Error
 	Stored *Stored
 	Page   *protocol.Page
+	// Closed says of a topic's Page that nothing follows it any more.
+	Closed bool
+	// Log answers a LogRead, Frame a subscribe or unsubscribe without a connection.
+	Log   *Log
+	Frame protocol.Body
 }
 
 // Stored is what came of a publish. Status is the level reached (stored, sent, acked), Reason why it is less than was
@@ -148,6 +229,8 @@ const (
 	EventRestarted // the epoch was given up because an outcome is unknown, the actor failed, or the store was left unclean
 	EventSpilled   // the bodies of N frames left memory
 	EventFetched   // N frames came back from the store
+	EventTopic     // N frames of topics came into the outbox
+	EventMissed    // N frames of topics went from their logs before there was room for them
 )
 
 // Event is one thing that happened.

@@ -22,6 +22,11 @@ type Saved struct {
 	Bytes         int64
 	SnapshotAsOf  uint64
 	SnapshotBytes int
+	// All is up to where the frames of protocol.AllTopic were taken; of a topic, up to where its followers have been told.
+	All uint64
+	// Follows is how many entries the store has about subscriptions. Closed says of a topic that it is closed.
+	Follows int
+	Closed  bool
 }
 
 const (
@@ -41,6 +46,7 @@ type kept struct {
 	flushBy time.Duration // when what told lacks goes to the store at the latest; 0: it lacks nothing
 	floor   uint64        // RecordFloor
 	records uint64        // Records
+	follows int           // Follows
 	dead    int64         // bytes of the frames that went since the last cleaning
 	ahead   int64         // bytes of the frames that are appended and not confirmed
 	fetched uint64        // the last token given to a Fetch
@@ -56,7 +62,7 @@ func (s *Session) saved() Saved {
 	st := Saved{
 		Epoch: s.bits, Floor: s.box.Floor(), Head: s.box.Tail(), Acked: s.acked, Sent: s.sent,
 		RecordFloor: k.floor, Cleaned: k.told.Cleaned, RecordsCleaned: k.told.RecordsCleaned, Records: k.records,
-		Seen: s.active, Bytes: s.Held() + k.ahead,
+		Seen: s.active, Bytes: s.Held() + k.ahead, All: s.all, Follows: k.follows, Closed: s.Closed(),
 	}
 	st.Oldest, _ = s.box.Oldest()
 	if s.x != nil && s.x.latest != nil {
@@ -74,16 +80,79 @@ func (s *Session) tell(c *Commit, fx *Effects) {
 	if c.Record != nil {
 		s.kept.records++
 	}
+	for _, f := range c.Follows {
+		s.kept.entry(f.New, f.Gone)
+	}
+	for _, p := range c.Patterns {
+		s.kept.entry(!p.Gone, p.Gone)
+	}
 	fx.saved = append(fx.saved, s.saved())
 	c.Is = &fx.saved[len(fx.saved)-1]
 	s.kept.told, s.kept.flushBy = *c.Is, 0
+}
+
+// untold reports whether the store's entries are not as they should be.
+func (g *following) untold() bool {
+	return g != nil && len(g.stale)+len(g.ended)+len(g.unheld) > 0
+}
+
+// entry counts what the store has about subscriptions.
+func (k *kept) entry(more, less bool) {
+	if more {
+		k.follows++
+	} else if less {
+		k.follows--
+	}
+}
+
+// tellFollowing fills in which subscriptions an update is to keep, and notes that the store knows them.
+func (s *Session) tellFollowing(c *Commit) {
+	g := s.x.following
+	if g == nil {
+		return
+	}
+	if c.Delete {
+		for _, f := range g.follows {
+			if f.told {
+				g.ended = append(g.ended, f.topic)
+			}
+		}
+		for _, p := range g.patterns {
+			if p.told {
+				g.unheld = append(g.unheld, p.name)
+			}
+		}
+	} else {
+		for _, f := range g.stale {
+			if f.stale = false; g.find(f.topic) == f && s.kept == nil {
+				f.told = true
+			} else if g.find(f.topic) == f {
+				c.Follows = append(c.Follows, Followed{Topic: f.topic, Cursor: f.cursor, Named: f.named, New: !f.told})
+				f.told = true
+			}
+		}
+		for _, p := range g.patterns {
+			if !p.told {
+				c.Patterns = append(c.Patterns, Held{Pattern: p.name})
+				p.told = true
+			}
+		}
+	}
+	for _, t := range g.ended {
+		c.Follows = append(c.Follows, Followed{Topic: t, Gone: true})
+	}
+	for _, p := range g.unheld {
+		c.Patterns = append(c.Patterns, Held{Pattern: p, Gone: true})
+	}
+	clear(g.stale)
+	g.stale, g.ended, g.unheld = g.stale[:0], nil, nil
 }
 
 // lacking reports whether the store does not know all that it should within a second or an hour.
 func (s *Session) lacking() bool {
 	k := s.kept
 	return s.bits != k.told.Epoch || s.box.Floor() != k.told.Floor || s.acked != k.told.Acked || k.floor != k.told.RecordFloor ||
-		s.active-k.told.Seen >= seenEvery || k.clean && k.reading == 0
+		s.active-k.told.Seen >= seenEvery || k.clean && k.reading == 0 || s.all != k.told.All || s.x != nil && s.x.following.untold()
 }
 
 // resting reports whether nothing is going on that memory is needed for.
@@ -197,28 +266,58 @@ func (s *Session) gone(bytes int64) {
 func Restore(cfg *Config, st Saved) Session {
 	s := Session{
 		cfg: cfg, bits: st.Epoch, acked: st.Acked, sent: max(st.Sent, st.Acked), active: st.Seen,
-		kept: &kept{known: true, told: st, floor: st.RecordFloor, records: st.Records},
+		all: st.All, kept: &kept{known: true, told: st, floor: st.RecordFloor, records: st.Records, follows: st.Follows},
 	}
-	s.written = s.sent
 	s.box.Restore(st.Floor)
 	if st.SnapshotBytes > 0 {
 		sn := &snapshot{asOf: st.SnapshotAsOf, size: st.SnapshotBytes}
 		s.x = &extra{snapshot: sn, latest: sn}
 	}
+	if st.Closed {
+		s.extra().closed = true
+	}
 	return s
 }
 
-// RestoreFrame adds the next retained frame, whose body is nil where it stays in the store.
-func (s *Session) RestoreFrame(body protocol.Body, size int, at time.Duration) {
-	s.box.Restored(body, size, at)
+// extra is more without an Effects to take from.
+func (s *Session) extra() *extra {
+	if s.x == nil {
+		s.x = &extra{}
+	}
+	return s.x
+}
+
+// RestoreFrame adds the next retained frame, whose body is nil where it stays in the store; then ofTopic says whether it is a topic's.
+func (s *Session) RestoreFrame(body protocol.Body, size int, at time.Duration, ofTopic bool) {
+	s.box.Restored(body, size, at, ofTopic)
+}
+
+// RestoreFollow adds a cursor in a topic's log, in byte order; Gone says that the topic was deleted, and the subscription with it.
+func (s *Session) RestoreFollow(f Followed) {
+	x := s.extra()
+	if x.following == nil {
+		x.following = &following{}
+	}
+	g := x.following
+	if f.Gone {
+		g.ended = append(g.ended, f.Topic)
+		return
+	}
+	g.follows = append(g.follows, &follow{topic: f.Topic, named: f.Named, cursor: f.Cursor, stored: f.Cursor, head: f.Cursor, told: true})
+}
+
+// RestorePattern adds a subscription to a pattern.
+func (s *Session) RestorePattern(name string) {
+	x := s.extra()
+	if x.following == nil {
+		x.following = &following{}
+	}
+	x.following.patterns = append(x.following.patterns, &pattern{name: name, told: true})
 }
 
 // RestoreRecord adds the next record of a send id or idempotency key.
 func (s *Session) RestoreRecord(k RecordKey, sum Sum, first, last uint64, at time.Duration) {
-	if s.x == nil {
-		s.x = &extra{}
-	}
-	s.x.keepRecord(k, record{sum: sum, first: first, last: last, at: at})
+	s.extra().keepRecord(k, record{sum: sum, first: first, last: last, at: at})
 }
 
 // Restored ends a Restore. ended says that the store cannot vouch for what was confirmed under its last generation: the epoch has
@@ -230,6 +329,13 @@ func (s *Session) Restored(now time.Duration, ended bool, fx *Effects) {
 		s.endEpoch()
 		s.kept.told.Epoch = 0 // whatever it says, the store does not know the new one
 	}
+	if s.x != nil {
+		s.x.written = s.sent
+	}
+	if s.cfg.AllHead != nil {
+		s.all = min(s.all, s.cfg.AllHead()) // it is less where the log has lost its end with an unclean stop
+	}
+	s.resume(fx)
 	s.settle(now, fx)
 }
 
@@ -244,8 +350,9 @@ func (s *Session) HoldPlace(now, until time.Duration, fx *Effects) {
 
 // endEpoch lets go of what belongs to an epoch: marks, places, records, the stored snapshot.
 func (s *Session) endEpoch() {
-	s.acked, s.sent, s.written = 0, 0, 0
+	s.acked, s.sent = 0, 0
 	if s.x != nil {
+		s.x.written = 0
 		s.x.places, s.x.records, s.x.snapshot, s.x.latest = nil, nil, nil, nil
 	}
 	if s.kept != nil {

@@ -189,7 +189,7 @@ func (w *world) restart(unclean bool) {
 		if w.floor+uint64(i) >= w.disk.cold {
 			body = protocol.Body(f.body)
 		}
-		w.s.RestoreFrame(body, len(f.body), f.at)
+		w.s.RestoreFrame(body, len(f.body), f.at, protocol.OfTopic(protocol.Body(f.body)))
 	}
 	for _, r := range w.disk.records {
 		if r.last > is.RecordFloor {

@@ -57,7 +57,9 @@ func (d *drain) refusal(id string) *protocol.Error {
 
 // Judge is the janitor's question (P-28). It prunes by age, lets old records go, and ends the life of a client that has no
 // connection, nothing under way, and was idle for the TTL. kept says that it stays.
-func (s *Session) Judge(now time.Duration, fx *Effects) (kept bool) {
+//
+// followed says of a topic that somebody follows it: then it stays (P-32).
+func (s *Session) Judge(now time.Duration, followed bool, fx *Effects) (kept bool) {
 	defer s.settle(now, fx)
 	s.prune(now, fx)
 	s.expire(now)
@@ -69,8 +71,8 @@ func (s *Session) Judge(now time.Duration, fx *Effects) (kept bool) {
 	}
 	x := s.x
 	busy := x != nil && len(x.attached)+len(x.places)+len(x.pending)+len(x.waits)+len(x.reads) > 0 ||
-		x != nil && (x.ask != 0 || x.ending != nil || x.drain != nil)
-	if busy || s.cfg.ClientTTL <= 0 || now-s.active < s.cfg.ClientTTL {
+		x != nil && (x.ask != 0 || x.ending != nil || x.drain != nil || !x.following.quiet())
+	if busy || followed || s.cfg.ClientTTL <= 0 || now-s.active < s.cfg.ClientTTL {
 		return true
 	}
 	s.more(fx).ending = &ending{event: EventReaped}
@@ -95,6 +97,7 @@ func (s *Session) Delete(now time.Duration, to any, fx *Effects) {
 		s.close(now, x.attached[0], protocol.CloseClientDeleted, fx)
 	}
 	x.places = nil
+	s.cutJoins(now, protocol.Errorf(protocol.CodeNotFound, "the client was deleted meanwhile"), fx)
 	s.cutWaits(protocol.ShortGone, fx)
 	s.cutReads(protocol.Errorf(protocol.CodeNotFound, "the client was deleted meanwhile"), fx)
 	x.ending = &ending{to: to, event: EventDeleted}
@@ -106,6 +109,13 @@ func (s *Session) Delete(now time.Duration, to any, fx *Effects) {
 func (s *Session) cutReads(e *protocol.Error, fx *Effects) {
 	s.x.reads = keepUnless(s.x.reads, func(r *read) bool {
 		if r.unborn && !s.known() {
+			if e == nil {
+				e = s.x.drain.refusal("")
+			}
+			fx.fail(r.to, e)
+			return true
+		}
+		if r.log && r.awaiting {
 			if e == nil {
 				e = s.x.drain.refusal("")
 			}
@@ -128,6 +138,14 @@ func (s *Session) endIfIdle(fx *Effects) {
 	}
 	s.cutWaits(protocol.ShortGone, fx)
 	s.x.ending.asked = true
+	if g := s.x.following; g != nil {
+		for _, f := range g.follows {
+			fx.Pulls = append(fx.Pulls, Pull{Topic: f.topic, Kind: PullLeave})
+		}
+		for _, p := range g.patterns {
+			fx.Pulls = append(fx.Pulls, Pull{Topic: p.name, Kind: PullLeave})
+		}
+	}
 	s.commit(Commit{Delete: true}, pending{deletes: true}, fx)
 }
 
@@ -136,6 +154,7 @@ func (s *Session) abandonEnding(now time.Duration, e *protocol.Error, fx *Effect
 	end := s.x.ending
 	s.x.ending = nil
 	fx.fail(end.to, e)
+	s.resume(fx)
 	s.serve(now, end, fx)
 }
 
@@ -193,6 +212,7 @@ func (s *Session) Drain(now, by time.Duration, retryMS int64, why *protocol.Erro
 	x.drain = &drain{by: by, retryMS: min(retryMS, protocol.MaxGoaway.Milliseconds()), why: why}
 	s.cutWaits(protocol.ShortDraining, fx)
 	s.cutReads(nil, fx)
+	s.cutJoins(now, x.drain.refusal(""), fx)
 	s.pumpAll(now, fx)
 }
 
@@ -222,7 +242,7 @@ func (s *Session) Recover(now time.Duration, fx *Effects) {
 	}
 	e := protocol.Errorf(protocol.CodeInternal, "the client's actor failed and was resumed")
 	if s.x != nil {
-		s.failAppends(e, fx)
+		s.failAppends(now, e, fx)
 	}
 	s.box.Truncate()
 	s.newEpoch(now, fx)
@@ -237,7 +257,7 @@ func (s *Session) newEpoch(now time.Duration, fx *Effects) {
 	fx.event(EventRestarted, 1)
 	if s.x != nil {
 		if len(s.x.pending) > 0 {
-			s.failAppends(outcomeUnknown(), fx)
+			s.failAppends(now, outcomeUnknown(), fx)
 		}
 		s.cutWaits(protocol.ShortGone, fx)
 		s.cutReads(protocol.Errorf(protocol.CodeInternal, "the outbox was given a new epoch meanwhile"), fx)
@@ -250,5 +270,9 @@ func (s *Session) newEpoch(now time.Duration, fx *Effects) {
 	s.endEpoch()
 	if s.kept != nil {
 		s.kept.known = false
+	}
+	if s.x != nil && s.x.following != nil {
+		s.cutJoins(now, protocol.Errorf(protocol.CodeInternal, "the outbox was given a new epoch meanwhile"), fx)
+		s.resume(fx) // what was under way was asked for in the epoch that is over
 	}
 }

@@ -39,6 +39,10 @@ func (s *Session) Message(now time.Duration, gen uint64, m protocol.Message, bad
 		a.sending++
 		s.pause(a, fx)
 		fx.Forwards = append(fx.Forwards, Forward{Gen: gen, To: m.To, ID: m.ID, Frame: m.Frame})
+	case protocol.TypeSubscribe:
+		s.Subscribe(now, Subscribe{Topic: m.Topic, Since: m.Since, History: m.History, Gen: gen}, fx)
+	case protocol.TypeUnsubscribe:
+		s.Unsubscribe(now, Subscribe{Topic: m.Topic, Gen: gen}, fx)
 	default:
 		s.refuse(now, a, UnknownType(m.Type), fx)
 	}

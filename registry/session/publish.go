@@ -6,8 +6,11 @@ import (
 	"github.com/restante/restante/protocol"
 )
 
-// Publish appends Bodies, all or none. Record names the call for repeats; nil for none. Whoever gave To gets exactly one Reply.
+// Publish appends Bodies, all or none. Record names the call for repeats; nil for none. Whoever gave To gets exactly one Reply. Where the session
+// is a topic's, Topic names it, and Closes says that nothing may follow (P-32).
 type Publish struct {
+	Topic  string
+	Closes bool
 	To     any
 	Bodies []protocol.Body
 	Record *RecordKey
@@ -24,6 +27,10 @@ type pending struct {
 	level       Level
 	record      *RecordKey
 	followers   []follower
+	follow      *follow // whose cursor moves to cursor with the frames; nil where they are no topic's
+	cursor      uint64
+	sub         *change   // of what the client has subscribed to; nil for none
+	closes      bool      // the frame that closes the topic
 	snapshots   bool      // the commit that stores snapshot, or drops the stored one where that is nil
 	snapshot    *snapshot // see there
 	deletes     bool      // the commit that ends the life
@@ -50,6 +57,10 @@ func (s *Session) Publish(now time.Duration, p Publish, fx *Effects) {
 	if p.Record != nil && x != nil && s.repeat(now, p, fx) {
 		return
 	}
+	if s.Closed() {
+		fx.fail(p.To, protocol.Errorf(protocol.CodeConflict, "the topic is closed"))
+		return
+	}
 	if e := s.tooMuch(p.Bodies); e != nil {
 		fx.fail(p.To, e)
 		return
@@ -57,6 +68,9 @@ func (s *Session) Publish(now time.Duration, p Publish, fx *Effects) {
 	s.active = now // as of this update: a kill right behind it must not leave the frames to the janitor
 	var c Commit
 	for _, b := range p.Bodies {
+		if p.Topic != "" {
+			b = protocol.WithTopic(b, p.Topic, s.box.Tail()+1)
+		}
 		c.Last = s.box.Append(b, now)
 		if s.kept != nil {
 			s.kept.ahead += int64(len(b)) + protocol.FrameOverhead
@@ -68,7 +82,8 @@ func (s *Session) Publish(now time.Duration, p Publish, fx *Effects) {
 	if p.Record != nil {
 		fx.event(EventRecordPushed, s.remember(now, *p.Record, record{sum: p.Sum, first: c.First, last: c.Last, at: now}))
 	}
-	s.commit(c, pending{first: c.First, last: c.Last, to: p.To, level: p.Level, record: p.Record}, fx)
+	s.x.closed = p.Closes
+	s.commit(c, pending{first: c.First, last: c.Last, to: p.To, level: p.Level, record: p.Record, closes: p.Closes}, fx)
 }
 
 // Appended appends to dst the bodies that a Commit's seqs stand for.
@@ -81,6 +96,7 @@ func (s *Session) commit(c Commit, p pending, fx *Effects) {
 	x := s.x
 	x.token++
 	c.Token, p.token = x.token, x.token
+	s.tellFollowing(&c)
 	if s.kept != nil && !c.Delete {
 		s.tell(&c, fx)
 	}

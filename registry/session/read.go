@@ -20,6 +20,8 @@ type Read struct {
 type read struct {
 	to         any
 	limit      int
+	bytes      int
+	log        bool // it is a follower's
 	cursor     uint64
 	resume     protocol.Resume
 	reason     protocol.Reason
@@ -36,14 +38,14 @@ func (s *Session) Read(now time.Duration, in Read, fx *Effects) {
 	defer s.settle(now, fx)
 	s.active = now
 	s.prune(now, fx)
-	r := &read{to: in.To, limit: in.Limit, cursor: s.box.Floor()}
+	r := &read{to: in.To, limit: in.Limit, bytes: protocol.MaxPageBytes, cursor: s.box.Floor()}
 	r.resume, r.reason = s.decide(in.Since)
 	ending := s.x != nil && s.x.ending != nil
 	draining := s.x != nil && s.x.drain != nil || ending
 	switch r.resume {
 	case protocol.ResumeUpToDate, protocol.ResumeReplay:
 		r.cursor = in.Since.Seq
-		r.wait = r.resume == protocol.ResumeUpToDate && in.Wait && !draining
+		r.wait = r.resume == protocol.ResumeUpToDate && in.Wait && !draining && !s.Closed()
 	default:
 		r.awaiting, r.snapshotBy = s.hasSnapshot() && !draining, now+s.cfg.SnapshotTimeout
 	}
@@ -76,7 +78,9 @@ func (s *Session) Read(now time.Duration, in Read, fx *Effects) {
 }
 
 // cold reports whether the page after r's cursor begins with frames that are not in memory.
-func (r *read) cold(s *Session) bool { return max(r.cursor, s.box.Floor()) < s.box.Cold() }
+func (r *read) cold(s *Session) bool {
+	return r.limit > 0 && max(r.cursor, s.box.Floor()) < s.box.Cold()
+}
 
 // answerReads answers the long-polls that a new frame has come for.
 func (s *Session) answerReads(fx *Effects) {
@@ -99,7 +103,9 @@ func (s *Session) answerRead(r *read, snapshot json.RawMessage, fx *Effects) (do
 		r.snapshot = snapshot
 		return false
 	}
-	if r.cursor < s.box.Floor() {
+	if r.cursor < s.box.Floor() && r.log {
+		r.cursor = s.box.Floor()
+	} else if r.cursor < s.box.Floor() {
 		if r.resume == protocol.ResumeUpToDate || r.resume == protocol.ResumeReplay {
 			r.resume, r.reason = protocol.ResumeTooOld, protocol.ReasonPruned
 		}
@@ -109,31 +115,39 @@ func (s *Session) answerRead(r *read, snapshot json.RawMessage, fx *Effects) (do
 	}
 	if r.cold(s) {
 		r.snapshot = snapshot
-		r.fetching = s.fetch(r.cursor, r.limit, protocol.MaxPageBytes, fx)
+		r.fetching = s.fetch(r.cursor, r.limit, r.bytes, fx)
 		return false
 	}
-	s.answerPage(r, snapshot, s.box.Copy(nil, r.cursor, r.limit, protocol.MaxPageBytes), fx)
+	s.answerPage(r, snapshot, s.box.Copy(nil, r.cursor, r.limit, r.bytes), fx)
 	return true
 }
 
 // answerPage answers r with the frames after its cursor.
 func (s *Session) answerPage(r *read, snapshot json.RawMessage, frames []protocol.Piece, fx *Effects) {
+	if r.log {
+		s.answerLog(r, frames, fx)
+		return
+	}
 	page := &protocol.Page{
 		Resume: r.resume, Reason: r.reason, Epoch: s.Epoch().String(), Floor: s.box.Floor(), Head: s.box.Head(),
 		Snapshot: snapshot, Frames: []json.RawMessage{},
 	}
 	for _, p := range frames {
-		page.Frames = append(page.Frames, protocol.AppendFrame(nil, p.Seq, p.Body))
+		frame := json.RawMessage(p.Body)
+		if !s.cfg.Topic {
+			frame = protocol.AppendFrame(nil, p.Seq, p.Body)
+		}
+		page.Frames = append(page.Frames, frame)
 		r.cursor = p.Seq
 	}
 	if r.cursor > s.sent {
 		s.sent = r.cursor
 	}
-	if r.cursor > s.written {
-		s.written = r.cursor
+	if s.x != nil && r.cursor > s.x.written {
+		s.x.written = r.cursor
 		s.answerWaits(fx)
 	}
 	page.Cursor = protocol.Cursor{Epoch: page.Epoch, Seq: r.cursor}.String()
 	page.More = r.cursor < s.box.Head()
-	fx.Replies = append(fx.Replies, Reply{To: r.to, Page: page})
+	fx.Replies = append(fx.Replies, Reply{To: r.to, Page: page, Closed: s.Closed()})
 }

@@ -31,6 +31,10 @@ type Config struct {
 	// AckInterval, MaxFrameBytes and MaxMessageBytes are announced in hello (P-6).
 	AckInterval                    time.Duration
 	MaxFrameBytes, MaxMessageBytes int
+	// Topic says that the sessions are topics' logs (P-32).
+	Topic bool
+	// AllHead returns the head of protocol.AllTopic: where a client that is born now begins. nil for 0.
+	AllHead func() uint64
 	// NewEpoch returns 64 random bits, never 0: the client's own part of an epoch that was never used before. Generation is the store's part.
 	NewEpoch   func() uint64
 	Generation uint32
@@ -71,16 +75,20 @@ type Session struct {
 	cfg  *Config
 	box  outbox.Outbox
 	bits uint64 // the client's own part of the epoch
-	// acked is the greatest ack of any reader, sent the last seq given to any reader, written the last that is known to be in a reader's kernel; all in this epoch.
-	acked, sent, written uint64
-	active               time.Duration // when its own side or a direct publish last did something (P-28)
-	x                    *extra
-	kept                 *kept // where a store has the client too; nil where memory is all there is
+	// acked is the greatest ack of any reader, sent the last seq given to any reader; both in this epoch.
+	acked, sent uint64
+	// all is up to where the frames of protocol.AllTopic were taken; of a topic, up to where its followers have been told.
+	all    uint64
+	active time.Duration // when its own side or a direct publish last did something (P-28)
+	x      *extra
+	kept   *kept // where a store has the client too; nil where memory is all there is
 }
 
 // extra is what a client has while something is going on.
 type extra struct {
 	attached []*attachment
+	// written is the last seq that is known to be in a reader's kernel, of those that anybody can still ask about.
+	written  uint64
 	places   []place
 	pending  []pending // appends that the store has not confirmed yet, oldest first
 	token    uint64    // the last token given to a commit
@@ -96,11 +104,17 @@ type extra struct {
 	outdated bool      // the provider call under way was for an earlier life
 	ending   *ending
 	drain    *drain
+
+	following *following // nil for none
+	closed    bool       // of a topic: its last frame has been appended
 }
 
 // New returns the session of a client that has nothing yet, alive since now. cfg is shared and not changed.
 func New(cfg *Config, now time.Duration) Session {
 	s := Session{cfg: cfg, bits: cfg.NewEpoch(), active: now}
+	if cfg.AllHead != nil {
+		s.all = cfg.AllHead()
+	}
 	if cfg.Kept {
 		s.kept = &kept{}
 	}
@@ -128,7 +142,13 @@ func (s *Session) more(fx *Effects) *extra {
 
 // settle ends every input: it lets go of x when it is empty, and reports the next deadline.
 func (s *Session) settle(now time.Duration, fx *Effects) {
-	if x := s.x; x != nil && x.quiet() && x.records.empty() && x.snapshot == nil && x.latest == nil {
+	if s.x != nil {
+		s.offerAll(fx)
+		if s.x.following.empty() {
+			s.x.following = nil
+		}
+	}
+	if x := s.x; x != nil && x.quiet() && x.records.empty() && x.snapshot == nil && x.latest == nil && x.following == nil && !x.closed {
 		spare := x.pending[:0]
 		if cap(spare) > 16 {
 			spare = nil
@@ -148,7 +168,7 @@ func (s *Session) settle(now time.Duration, fx *Effects) {
 // quiet reports whether nothing is going on: what is left is the store's too, where there is one.
 func (x *extra) quiet() bool {
 	return x == nil || len(x.attached)+len(x.places)+len(x.pending)+len(x.waits)+len(x.reads) == 0 &&
-		x.owed == 0 && x.ask == 0 && x.ending == nil && x.drain == nil
+		x.owed == 0 && x.ask == 0 && x.ending == nil && x.drain == nil && x.following.quiet()
 }
 
 // sooner is the earlier of two deadlines, of which 0 is never.
@@ -211,6 +231,7 @@ func (s *Session) State(one bool) protocol.State {
 	if !one {
 		return st
 	}
+	st.Subscriptions = s.subscriptions()
 	for _, a := range s.x.attached {
 		st.Attachments = append(st.Attachments, protocol.Attachment{
 			ConnectionID: a.connectionID, Transport: a.transport, Cursor: a.cursor, Acked: a.acked, Since: a.since, Resume: a.resume,

@@ -66,6 +66,10 @@ func (s *Session) useSnapshot(now time.Duration, asOf uint64, data []byte, fx *E
 		if !r.awaiting {
 			return false
 		}
+		if r.log {
+			s.answerSnapshot(r, asOf, data, nil, fx)
+			return true
+		}
 		r.awaiting, r.cursor = false, asOf
 		return s.answerRead(r, page, fx)
 	})
@@ -126,6 +130,10 @@ func (s *Session) endWaiting(now time.Duration, e *protocol.Error, due func(time
 			return false
 		}
 		r.awaiting, told = false, true
+		if r.log {
+			s.answerSnapshot(r, 0, nil, e, fx)
+			return true
+		}
 		return s.answerRead(r, nil, fx)
 	})
 	if told {

@@ -289,7 +289,7 @@ var inputs = map[string]func(*player, *call){
 		p.s.Tick(p.now, &p.fx)
 	},
 	"judge": func(p *player, c *call) {
-		if p.s.Judge(p.now, &p.fx) {
+		if p.s.Judge(p.now, false, &p.fx) {
 			p.say("kept")
 		}
 	},

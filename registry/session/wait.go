@@ -54,7 +54,7 @@ func (s *Session) level(seq uint64) Level {
 	switch {
 	case s.acked >= seq:
 		return LevelAcked
-	case s.written >= seq:
+	case s.x != nil && s.x.written >= seq:
 		return LevelSent
 	}
 	return LevelStored

@@ -57,6 +57,9 @@ func (s *Session) fill(a *attachment, batch []protocol.Piece, fx *Effects) []pro
 	if a.replaying {
 		most = min(most, a.replayTo-min(a.replayTo, a.cursor))
 	}
+	if len(a.notices) > 0 {
+		most = min(most, a.notices[0].seq-min(a.notices[0].seq, a.cursor))
+	}
 	before := len(batch)
 	switch {
 	case a.fetching != 0:
@@ -77,6 +80,16 @@ func (s *Session) fill(a *attachment, batch []protocol.Piece, fx *Effects) []pro
 	if a.replaying && a.cursor >= a.replayTo {
 		a.replaying = false
 		batch = append(batch, protocol.Piece{Body: protocol.EncodeReplayEnd(a.replayTo)})
+	}
+	if len(a.notices) > 0 {
+		a.notices = keepUnless(a.notices, func(n notice) bool {
+			due := n.seq <= a.cursor
+			if due {
+				batch = append(batch, protocol.Piece{Body: n.body})
+			}
+			return due
+		})
+		s.pause(a, fx)
 	}
 	return batch
 }
@@ -103,8 +116,8 @@ func (s *Session) Written(now time.Duration, gen uint64, fx *Effects) {
 			a.pinging = pingNone
 		}
 		a.acked, a.lifting = max(a.acked, a.lifting), 0
-		if a.handed > s.written {
-			s.written = a.handed
+		if a.handed > s.x.written {
+			s.x.written = a.handed
 			s.answerWaits(fx)
 		}
 		s.pump(now, a, fx)
@@ -137,7 +150,7 @@ func (s *Session) reply(now time.Duration, a *attachment, b protocol.Body, fx *E
 
 // pause tells the connection to stop or go on, where that changes. A send that waits for its outcome is a reply to come.
 func (s *Session) pause(a *attachment, fx *Effects) {
-	stop := a.replies+a.sending >= protocol.MaxReplies || a.replyBytes >= protocol.MaxReplyBytes
+	stop := a.replies+a.sending+len(a.notices) >= protocol.MaxReplies || a.replyBytes >= protocol.MaxReplyBytes
 	if stop != a.paused {
 		a.paused = stop
 		fx.Pauses = append(fx.Pauses, Pause{a.gen, stop})

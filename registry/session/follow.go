@@ -1,0 +1,384 @@
+package session
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/restante/restante/protocol"
+)
+
+// MaxSubscriptions is how many topics and patterns one client may have subscribed to.
+const MaxSubscriptions = 4096
+
+// What one pull asks for at most, so that a late joiner's history comes in pieces.
+const (
+	pullFrames = 512
+	pullBytes  = 256 << 10
+)
+
+// follow is a cursor in one topic's log (P-19): one, however many subscriptions match the topic.
+type follow struct {
+	topic  string
+	named  bool   // the client has subscribed to the topic's name, not only to a pattern
+	cursor uint64 // the last frame of it that was appended here, perhaps not confirmed
+	stored uint64 // the last one that was confirmed
+	head   uint64 // the log's, as far as was heard
+	pull   uint64 // the token of what the topic is asked; 0 for nothing
+	told   bool   // the store has an entry
+	stale  bool   // which is to be written with the next update
+	join   *join  // until the subscription stands; nil then
+}
+
+// following is what a client has subscribed to, and how far it is.
+type following struct {
+	follows  []*follow // by topic, in byte order
+	patterns []*pattern
+	asked    uint64  // the last token
+	all      *follow // protocol.AllTopic, while there is more of it than was taken; else nil
+	stalled  bool    // some follow stands still for want of room
+	stale    []*follow
+	ended    []string // the store has entries for these topics, and is to forget them
+	unheld   []string // the same for patterns
+}
+
+// pattern is a subscription to all topics that match it.
+type pattern struct {
+	name string
+	told bool  // the store has an entry
+	join *join // until the subscription stands; nil then
+}
+
+func (g *following) empty() bool {
+	return g == nil || len(g.follows)+len(g.patterns)+len(g.ended)+len(g.unheld) == 0 && g.all == nil
+}
+
+// quiet reports whether no topic is being asked.
+func (g *following) quiet() bool {
+	return g == nil || (g.all == nil || g.all.pull == 0) &&
+		!slices.ContainsFunc(g.follows, func(f *follow) bool { return f.pull != 0 || f.join != nil }) &&
+		!slices.ContainsFunc(g.patterns, func(p *pattern) bool { return p.join != nil })
+}
+
+func byTopic(f *follow, topic string) int { return strings.Compare(f.topic, topic) }
+
+func (g *following) find(topic string) *follow {
+	if g == nil {
+		return nil
+	}
+	if i, ok := slices.BinarySearchFunc(g.follows, topic, byTopic); ok {
+		return g.follows[i]
+	}
+	return nil
+}
+
+func (g *following) pattern(name string) *pattern {
+	if g != nil {
+		for _, p := range g.patterns {
+			if p.name == name {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+// matched reports whether a pattern takes the topic in.
+func (g *following) matched(topic string) bool {
+	return g != nil && slices.ContainsFunc(g.patterns, func(p *pattern) bool { return protocol.Matches(p.name, topic) })
+}
+
+func (g *following) add(f *follow) *follow {
+	i, _ := slices.BinarySearchFunc(g.follows, f.topic, byTopic)
+	g.follows = slices.Insert(g.follows, i, f)
+	if i := slices.Index(g.ended, f.topic); i >= 0 { // the entry is still there
+		g.ended = slices.Delete(g.ended, i, i+1)
+		f.told = true
+	}
+	return f
+}
+
+// drop ends a follow; the store forgets its entry with the next update.
+func (g *following) drop(f *follow) {
+	if i, ok := slices.BinarySearchFunc(g.follows, f.topic, byTopic); ok {
+		g.follows = slices.Delete(g.follows, i, i+1)
+	}
+	if f.told {
+		g.ended = append(g.ended, f.topic)
+	}
+	f.told = false
+}
+
+// soil has f written with the next update.
+func (g *following) soil(f *follow) {
+	if !f.stale && f != g.all {
+		f.stale = true
+		g.stale = append(g.stale, f)
+	}
+}
+
+// followings returns what the client follows, made where there is nothing.
+func (s *Session) followings(fx *Effects) *following {
+	x := s.more(fx)
+	if x.following == nil {
+		x.following = &following{}
+	}
+	return x.following
+}
+
+// mark is up to where the readers have applied everything (P-19).
+func (s *Session) mark() uint64 {
+	if s.acked > 0 {
+		return s.acked
+	}
+	return s.sent
+}
+
+// ask asks f's topic; what else is filled in here.
+func (s *Session) ask(f *follow, p Pull, fx *Effects) {
+	g := s.x.following
+	g.asked++
+	f.pull = g.asked
+	p.Topic, p.Token, p.Life = f.topic, g.asked, s.bits
+	fx.Pulls = append(fx.Pulls, p)
+}
+
+// offer has f go on from its cursor, as far as there is room.
+func (s *Session) offer(f *follow, fx *Effects) {
+	if f.pull != 0 || f.join != nil || f.cursor >= f.head || s.x.ending != nil || s.x.drain != nil {
+		return
+	}
+	frames, bytes := s.box.Room(s.cfg.Bounds, s.mark())
+	if frames == 0 {
+		s.x.following.stalled = true
+		return
+	}
+	s.ask(f, Pull{Kind: PullFrames, After: f.cursor, Frames: min(frames, pullFrames), Bytes: int(min(bytes, pullBytes))}, fx)
+}
+
+// offerAll has those go on that stand still.
+func (s *Session) offerAll(fx *Effects) {
+	g := s.x.following
+	if g == nil || !g.stalled || s.x.ending != nil || s.x.drain != nil {
+		return
+	}
+	if frames, _ := s.box.Room(s.cfg.Bounds, s.mark()); frames == 0 {
+		return
+	}
+	g.stalled = false
+	for _, f := range g.follows {
+		s.offer(f, fx)
+	}
+	if g.all != nil {
+		s.offer(g.all, fx)
+	}
+}
+
+// News is what a topic says by itself: its log goes on. frames are those after p.After, as many as it sent along.
+func (s *Session) News(now time.Duration, p *Pulled, fx *Effects) {
+	defer s.settle(now, fx)
+	if s.x != nil && (s.x.ending != nil || s.x.drain != nil) {
+		return
+	}
+	f := s.hears(p, fx)
+	if f == nil {
+		return
+	}
+	f.head = max(f.head, p.Head) // it may come behind a later answer, but no answer comes behind later news
+	if f.join == nil && f.pull == 0 {
+		s.take(now, f, p, fx)
+		s.offer(f, fx)
+	}
+	s.forgetAll(f)
+}
+
+// hears returns the follow that p is for. A topic that is not followed is told so.
+func (s *Session) hears(p *Pulled, fx *Effects) *follow {
+	if p.Topic == protocol.AllTopic {
+		if p.Head <= s.all {
+			return nil
+		}
+		g := s.followings(fx)
+		if g.all == nil {
+			g.all = &follow{topic: protocol.AllTopic, cursor: s.all, stored: s.all}
+		}
+		return g.all
+	}
+	if s.x != nil {
+		if f := s.x.following.find(p.Topic); f != nil {
+			return f
+		}
+	}
+	fx.Pulls = append(fx.Pulls, Pull{Topic: p.Topic, Kind: PullLeave})
+	return nil
+}
+
+// forgetAll lets go of the broadcast's follow when it has caught up: the cursor is all that stays.
+func (s *Session) forgetAll(f *follow) {
+	if g := s.x.following; g.all == f && f.pull == 0 && f.stored >= f.head {
+		g.all = nil
+	}
+}
+
+// Pulled is a topic's answer to the Pull with its token.
+func (s *Session) Pulled(now time.Duration, p *Pulled, fx *Effects) {
+	defer s.settle(now, fx)
+	if p.Life != s.bits || s.x == nil || s.x.following == nil {
+		return
+	}
+	g := s.x.following
+	f := g.find(p.Topic)
+	if p.Topic == protocol.AllTopic {
+		f = g.all
+	}
+	if f == nil || f.pull != p.Token {
+		return
+	}
+	f.pull = 0
+	switch {
+	case f.join != nil:
+		s.joined(now, f, p, fx)
+	case p.Err == nil:
+		if f.cursor > p.Head { // the log has lost its end with an unclean stop, and goes on below (P-26)
+			s.move(f, p.Head)
+			f.stored = min(f.stored, p.Head)
+		}
+		f.head = p.Head
+		s.take(now, f, p, fx)
+		s.offer(f, fx)
+	case p.Err.Code == protocol.CodeNotFound:
+		s.lose(now, f, fx)
+	default:
+		f.head = f.cursor // the broker is ending; the cursor stays
+	}
+	s.forgetAll(f)
+	s.keepOn(now, fx)
+}
+
+// keepOn is keep, where a store has the client.
+func (s *Session) keepOn(now time.Duration, fx *Effects) {
+	if s.kept != nil {
+		s.keep(now, fx)
+	}
+}
+
+// move sets f's cursor.
+func (s *Session) move(f *follow, cursor uint64) {
+	f.cursor = cursor
+	if g := s.x.following; f == g.all {
+		s.all = cursor
+	} else {
+		g.soil(f)
+	}
+}
+
+// take appends what p brings after f's cursor, as far as there is room, with the cursor in the same update (P-19). What the log has lost
+// is passed over.
+func (s *Session) take(now time.Duration, f *follow, p *Pulled, fx *Effects) {
+	if p.Floor > f.cursor {
+		fx.event(EventMissed, int(p.Floor-f.cursor))
+		s.move(f, p.Floor)
+	}
+	if p.After > f.cursor || p.After+uint64(len(p.Frames)) <= f.cursor { // not what comes next
+		return
+	}
+	skip := int(f.cursor - p.After)
+	frames, room := s.box.Room(s.cfg.Bounds, s.mark())
+	var c Commit
+	n := 0
+	for _, b := range p.Frames[skip:] {
+		if n >= frames || room <= 0 {
+			break
+		}
+		room -= int64(len(b)) + protocol.FrameOverhead
+		c.Last = s.box.Append(b, now)
+		if s.kept != nil {
+			s.kept.ahead += int64(len(b)) + protocol.FrameOverhead
+		}
+		n++
+	}
+	if n == 0 {
+		s.x.following.stalled = true
+		return
+	}
+	c.First = c.Last - uint64(n) + 1
+	if p.Shared != nil {
+		c.Shared = p.Shared[skip : skip+n]
+	}
+	s.move(f, p.After+uint64(skip+n))
+	s.commit(c, pending{first: c.First, last: c.Last, follow: f, cursor: f.cursor}, fx)
+}
+
+// Born says that there is a topic now; it is followed from its first frame where a pattern of the client's matches it (P-32).
+func (s *Session) Born(now time.Duration, topic string, fx *Effects) {
+	defer s.settle(now, fx)
+	if s.x == nil || s.x.ending != nil {
+		return
+	}
+	g := s.x.following
+	if g == nil || g.find(topic) != nil || !g.matched(topic) {
+		return
+	}
+	s.askAgain(g.add(&follow{topic: topic}), fx)
+}
+
+// askAgain asks f's topic for what came after its cursor, if anything did.
+func (s *Session) askAgain(f *follow, fx *Effects) {
+	s.ask(f, Pull{Kind: PullFrames, After: f.cursor, Frames: pullFrames, Bytes: pullBytes}, fx)
+}
+
+// resume has every topic asked for what came while nobody listened: after a restore, or when what was under way is void.
+func (s *Session) resume(fx *Effects) {
+	if s.x == nil || s.x.following == nil || s.x.drain != nil || s.x.ending != nil {
+		return
+	}
+	g := s.x.following
+	for _, f := range g.follows {
+		if f.join == nil {
+			s.askAgain(f, fx)
+		}
+	}
+	if g.all != nil {
+		s.askAgain(g.all, fx)
+	}
+}
+
+// lose ends the subscription to a topic that is gone (P-32); a pattern stays, for the topic's next life.
+func (s *Session) lose(now time.Duration, f *follow, fx *Effects) {
+	told := f.told
+	s.x.following.drop(f)
+	if f.named {
+		s.announceEnd(now, f.topic, s.box.Tail(), fx)
+	}
+	if told {
+		s.commit(Commit{Lazy: s.known()}, pending{lazy: s.known()}, fx)
+	}
+}
+
+// TopicGone says that a topic that the client may follow has been deleted or reaped.
+func (s *Session) TopicGone(now time.Duration, topic string, fx *Effects) {
+	if s.x != nil && s.x.ending == nil {
+		if f := s.x.following.find(topic); f != nil {
+			if f.join != nil {
+				s.refuseJoin(now, f, protocol.Errorf(protocol.CodeNotFound, "the topic was deleted meanwhile"), fx)
+			} else {
+				s.lose(now, f, fx)
+			}
+		}
+	}
+	s.settle(now, fx)
+}
+
+// undo takes back what appends that failed had moved; what the store has is not known, and is told anew.
+func (g *following) undo() {
+	if g == nil {
+		return
+	}
+	for _, f := range g.follows {
+		if f.told {
+			f.cursor = f.stored
+			g.soil(f)
+		}
+	}
+	g.stalled = true
+}
