@@ -17,7 +17,7 @@ var Rooms = map[string][]string{
 	"registry/store/memory":      {"protocol", "registry/store"},
 	"registry/store/pebble":      {"protocol", "registry/store"},
 	"registry/store/conformance": {"protocol", "registry/store"},
-	"registry/topic":             {"protocol", "registry/outbox", "registry/store", "actors"},
+	"registry/topic":             {"protocol"},
 	"registry":                   {"protocol", "registry/outbox", "registry/session", "registry/store", "registry/topic", "actors"},
 	"actors":                     {"protocol"},
 	"janitor":                    {"protocol", "actors"},
@@ -33,7 +33,7 @@ var Rooms = map[string][]string{
 }
 
 // Pure are the rooms of standard library only, without a clock, input, output or a goroutine: time comes in as a value.
-var Pure = []string{"protocol", "registry/outbox", "registry/session"}
+var Pure = []string{"protocol", "registry/outbox", "registry/session", "registry/topic"}
 
 // impure are the packages whose import would give a pure room input, output or a lock to wait for.
 var impure = []string{"bufio", "io", "log", "net", "os", "sync", "syscall", "runtime", "context", "testing"}
