@@ -6,7 +6,7 @@ import "sync/atomic"
 // are only added to, by whoever sees the event, except the gauges, which also go down.
 type Counters struct {
 	// Gauges.
-	Clients, Connections, Places             atomic.Int64
+	Clients, Topics, Connections, Places     atomic.Int64
 	OutboxFrames, OutboxBytes, InFlightBytes atomic.Int64
 	// Those of Clients that are in memory, and, where a store keeps clients, the bytes of confirmed frames' bodies that are.
 	Awake, HotBytes atomic.Int64
@@ -15,7 +15,8 @@ type Counters struct {
 	ClientsCreated, ClientsReaped, ClientsDeleted, ClientsRestarted atomic.Int64
 
 	// Frames.
-	Published, PublishedBytes atomic.Int64 // confirmed in an outbox
+	Published, PublishedBytes atomic.Int64 // confirmed in an outbox or a topic's log
+	TopicFrames               atomic.Int64 // frames of topics confirmed in a follower's outbox
 	Delivered, DeliveredBytes atomic.Int64 // handed to the kernel, once per connection
 	Batches                   atomic.Int64
 	Acks                      atomic.Int64
@@ -67,11 +68,12 @@ const (
 	DropFailed                   // an append refused because the store failed
 	DropUnsent                   // frames of a batch under way when its connection ended
 	DropLetter                   // a message sent to a PID that names no actor
+	DropTopic                    // a topic's frame that went from its log before a follower had room for it
 	NumDropReasons
 )
 
 func (r DropReason) String() string {
-	return [...]string{"stale", "ping_pending", "record_bound", "place_bound", "input_after_close", "store_failed", "unsent", "dead_letter"}[r]
+	return [...]string{"stale", "ping_pending", "record_bound", "place_bound", "input_after_close", "store_failed", "unsent", "dead_letter", "topic_missed"}[r]
 }
 
 // AttachKind counts attaches by what they came to.

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/google/uuid"
 
@@ -42,22 +43,47 @@ func (c *Client) PublishWith(ctx context.Context, o PublishOptions, frames ...[]
 	if err := protocol.CheckClientID(c.id); err != nil {
 		return protocol.Published{}, err
 	}
+	p, err := c.b.publish(o, frames)
+	if err != nil {
+		return protocol.Published{}, err
+	}
+	return c.b.registry.Publish(ctx, c.id, p)
+}
+
+// publish is a call's frames, checked.
+func (b *Broker) publish(o PublishOptions, frames [][]byte) (registry.Publish, error) {
 	if len(frames) == 0 {
-		return protocol.Published{}, protocol.Errorf(protocol.CodeBadRequest, "there is nothing to publish")
+		return registry.Publish{}, protocol.Errorf(protocol.CodeBadRequest, "there is nothing to publish")
 	}
 	p := registry.Publish{Bodies: make([]protocol.Body, 0, len(frames)), Credential: inProcess, Key: o.Key, Wait: o.Wait}
 	for i, f := range frames {
-		b, err := protocol.ParseBody(f, c.b.cfg.MaxFrameBytes)
+		body, err := protocol.ParseBody(f, b.cfg.MaxFrameBytes)
 		if err != nil {
 			e := *protocol.AsError(err)
 			if len(frames) > 1 {
 				e.Line = i + 1
 			}
-			return protocol.Published{}, &e
+			return registry.Publish{}, &e
 		}
-		p.Bodies = append(p.Bodies, b)
+		p.Bodies = append(p.Bodies, body)
 	}
-	return c.b.registry.Publish(ctx, c.id, p)
+	return p, nil
+}
+
+// message is one of the client's own messages, checked as if it had come over a wire; the reply goes into into, unless that is nil.
+func (c *Client) message(ctx context.Context, m protocol.Message, into any) error {
+	if err := protocol.CheckClientID(c.id); err != nil {
+		return err
+	}
+	checked, err := protocol.ParseMessage(protocol.AppendMessage(nil, m), c.b.cfg.MaxFrameBytes)
+	if err != nil {
+		return err
+	}
+	reply, err := c.b.registry.Message(ctx, c.id, checked)
+	if err != nil || into == nil {
+		return err
+	}
+	return json.Unmarshal(reply, into)
 }
 
 // inProcess is the credential of the embedding program's idempotency keys.

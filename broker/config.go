@@ -53,7 +53,14 @@ type Config struct {
 	RecordTTL  time.Duration
 	MaxRecords int
 
-	// ClientTTL (24 h) and JanitorInterval (1 h) rule reaping (P-28). ClientTTL is never taken below MaxAge.
+	// TopicFrames (1,000; at most 131,072), TopicBytes (4 MiB, or 512 bytes for each of TopicFrames where that is more) and TopicAge (MaxAge) bound the
+	// log of each topic (P-32). MaxTopics (100,000) is the number of topics; more are overloaded.
+	TopicFrames int
+	TopicBytes  int64
+	TopicAge    time.Duration
+	MaxTopics   int
+
+	// ClientTTL (24 h) and JanitorInterval (1 h) rule reaping (P-28), also of topics that nobody follows. ClientTTL is never taken below MaxAge.
 	ClientTTL       time.Duration
 	JanitorInterval time.Duration
 
@@ -69,6 +76,9 @@ type Config struct {
 	// Snapshot answers a fresh or too old attach (P-9): the application's state, and the seq that it is as of. nil for none.
 	// It runs on a goroutine of its own, one at a time per client, and is given up after 5 s.
 	Snapshot func(ctx context.Context, clientID string, floor, head uint64) (asOf uint64, data []byte, err error)
+
+	// TopicSnapshot is the same for a topic, one call at a time for each (P-19): what a subscriber gets that asks for history, or whose cursor is too old.
+	TopicSnapshot func(ctx context.Context, topic string, floor, head uint64) (asOf uint64, data []byte, err error)
 
 	// Authorize answers each request with its Grant; an error refuses it (a *protocol.Error keeps its code, any other is unauthorized).
 	// nil allows everything, to loopback only unless Insecure is set (P-25).

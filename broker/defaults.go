@@ -31,6 +31,9 @@ const (
 	ackInterval     = 5 * time.Second
 )
 
+// maxTopicFrames is the most that a topic's log may be set to hold (P-32).
+const maxTopicFrames = 131_072
+
 // or returns v, or the default where v is the zero that stands for it.
 func or[T comparable](v, fallback T) T {
 	var zero T
@@ -65,6 +68,10 @@ func (c Config) withDefaults() Config {
 	if c.ClientTTL > 0 {
 		c.ClientTTL = max(c.ClientTTL, c.MaxAge) // P-28
 	}
+	c.TopicFrames = or(c.TopicFrames, 1000)
+	c.TopicBytes = or(c.TopicBytes, max(4<<20, 512*int64(c.TopicFrames)))
+	c.TopicAge = or(c.TopicAge, c.MaxAge)
+	c.MaxTopics = or(c.MaxTopics, 100_000)
 	c.JanitorInterval = or(c.JanitorInterval, time.Hour)
 	c.PingInterval = or(c.PingInterval, 25*time.Second)
 	c.PongTimeout = or(c.PongTimeout, 35*time.Second)
@@ -88,6 +95,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("MaxMessageBytes is %d, but must be at least %d", c.MaxMessageBytes, 2*protocol.MessageSlack)
 	case c.PingInterval < 0 || c.PongTimeout < 0:
 		return fmt.Errorf("PingInterval and PongTimeout cannot be off: a dead socket would never be found")
+	case c.TopicFrames > maxTopicFrames:
+		return fmt.Errorf("TopicFrames is %d; a topic's log holds at most %d", c.TopicFrames, maxTopicFrames)
 	case c.RetainAcked < 0:
 		return fmt.Errorf("RetainAcked is %d; give how many acked frames to keep, or 0 for none", c.RetainAcked)
 	case c.MaxFrames > 0 && c.RetainAcked > c.MaxFrames:
@@ -153,7 +162,17 @@ func (c Config) tick() time.Duration {
 }
 
 func (c Config) registry() registry.Config {
+	topicTTL := c.ClientTTL
+	if topicTTL > 0 {
+		topicTTL = max(topicTTL, c.TopicAge)
+	}
 	return registry.Config{
+		Topic: session.Config{
+			Bounds:    outbox.Bounds{Frames: c.TopicFrames, Bytes: c.TopicBytes, Age: c.TopicAge},
+			RecordTTL: c.RecordTTL, MaxRecords: c.MaxRecords, ClientTTL: topicTTL, SnapshotTimeout: snapshotTimeout,
+			MaxFrameBytes: c.MaxFrameBytes, MaxMessageBytes: c.MaxMessageBytes, SpillAbove: c.SpillAbove, SleepAfter: c.SleepAfter,
+		},
+		MaxTopics: int64(c.MaxTopics), TopicSnapshot: c.TopicSnapshot,
 		Session: session.Config{
 			Bounds:      outbox.Bounds{Frames: c.MaxFrames, Bytes: c.MaxOutboxBytes, Age: c.MaxAge},
 			RetainAcked: uint64(c.RetainAcked), ResumeWindow: c.ResumeWindow, MaxConnections: c.MaxConnections,

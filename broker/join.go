@@ -23,6 +23,21 @@ func (j joined) Publish(ctx context.Context, clientID string, p transport.Publis
 	return j.Registry.Publish(ctx, clientID, registry.Publish(p))
 }
 
+// PublishTopic appends p's frames to a topic's log.
+func (j joined) PublishTopic(ctx context.Context, topic string, p transport.Publish) (protocol.TopicPublished, error) {
+	return j.Registry.PublishTopic(ctx, topic, registry.Publish(p))
+}
+
+// Broadcast publishes to every client.
+func (j joined) Broadcast(ctx context.Context, p transport.Publish) (protocol.TopicPublished, error) {
+	return j.Registry.Broadcast(ctx, registry.Publish(p))
+}
+
+// ReadTopic returns one page of a topic's log.
+func (j joined) ReadTopic(ctx context.Context, topic string, r transport.Read) (protocol.TopicPage, error) {
+	return j.Registry.ReadTopic(ctx, topic, registry.Read(r))
+}
+
 // Read returns one page.
 func (j joined) Read(ctx context.Context, clientID string, r transport.Read) (protocol.Page, error) {
 	return j.Registry.Read(ctx, clientID, registry.Read(r))

@@ -21,7 +21,7 @@ type Read struct {
 // Read returns the page after in.Since (P-7), making the client where there is none. Only up_to_date waits.
 func (r *Registry) Read(ctx context.Context, clientID string, in Read) (protocol.Page, error) {
 	w := newWaiter()
-	m := &readMail{session.Read{To: w, Since: in.Since, Limit: in.Limit, Wait: in.Wait > 0}}
+	m := &readMail{in: session.Read{To: w, Since: in.Since, Limit: in.Limit, Wait: in.Wait > 0}}
 	c, e := r.tell(clientID, (*client).do, m)
 	if e != nil {
 		return protocol.Page{}, e
@@ -79,6 +79,8 @@ func (r *Registry) Message(ctx context.Context, clientID string, m protocol.Mess
 			return nil, err
 		}
 		return protocol.EncodeReceipt(receipt), nil
+	case protocol.TypeSubscribe, protocol.TypeUnsubscribe:
+		return r.subscribe(ctx, clientID, m)
 	case protocol.TypePing, protocol.TypePong:
 		return nil, protocol.Errorf(protocol.CodeBadRequest, "%s makes no sense without a connection", m.Type)
 	}
@@ -87,7 +89,8 @@ func (r *Registry) Message(ctx context.Context, clientID string, m protocol.Mess
 
 // List returns up to limit clients whose ids come after cursor, in byte order; its Cursor is "" on the last page. It wakes nobody.
 func (r *Registry) List(ctx context.Context, cursor string, limit int) (protocol.List, error) {
-	ids := r.idsAfter(cursor, limit+1)
+	cursor = max(cursor, afterTopics)
+	ids := r.idsAfter(cursor, "", limit+1)
 	asleep := map[string]*store.State{}
 	if r.disk != nil {
 		err := r.disk.Scan(cursor, func(id string, st store.State) bool {
@@ -129,14 +132,14 @@ func (r *Registry) List(ctx context.Context, cursor string, limit int) (protocol
 	return list, nil
 }
 
-// idsAfter finds the most smallest ids in memory after cursor, in order, whatever the number of clients, in memory for most of them.
-func (r *Registry) idsAfter(cursor string, most int) []string {
+// idsAfter finds the most smallest ids in memory after cursor, and before before if that is not "", in order, whatever the number of clients, in memory for most of them.
+func (r *Registry) idsAfter(cursor, before string, most int) []string {
 	var largest idHeap
 	for i := range r.shards {
 		sh := &r.shards[i]
 		sh.mu.Lock()
 		for id := range sh.clients {
-			if id <= cursor {
+			if id <= cursor || before != "" && id >= before {
 				continue
 			}
 			if len(largest) < most {

@@ -31,6 +31,15 @@ type more struct {
 	was   store.State // what the store has been told; zero for nothing
 	gets  []get       // who waits for the stored snapshot
 	got   uint64      // the last token of a get
+
+	topic  *topicSide // of a topic's actor; nil else
+	shares []share    // of a topic's frames that are not confirmed yet
+}
+
+// share is the shared body that a topic's frame is.
+type share struct {
+	seq uint64
+	id  session.BodyID
 }
 
 type slot struct {
@@ -43,6 +52,7 @@ type turn struct {
 	fx     session.Effects
 	update store.Update
 	bodies []protocol.Body
+	shared []store.BodyID
 }
 
 var turns = sync.Pool{New: func() any { return new(turn) }}
@@ -53,7 +63,7 @@ const keepBodies = 64
 // reset lets go of all that the turn pointed at.
 func (t *turn) reset() {
 	t.fx.Reset()
-	t.update.Bodies, t.update.Record, t.update.Snapshot = nil, nil, nil
+	t.update.Bodies, t.update.Record, t.update.Snapshot, t.update.Shared, t.update.Follows, t.update.Patterns = nil, nil, nil, nil, nil, nil
 	clear(t.bodies)
 	if t.bodies = t.bodies[:0]; cap(t.bodies) > keepBodies {
 		t.bodies = nil
@@ -107,7 +117,7 @@ func (c *client) abandon(fx *session.Effects) {
 		c.ask(a)
 	}
 	for i := range fx.Events {
-		c.reg.count(&fx.Events[i])
+		c.count(&fx.Events[i])
 	}
 }
 
@@ -140,7 +150,7 @@ func (c *client) input(now time.Duration, m any, fx *session.Effects) {
 		m.to.state = c.state(true)
 	case *stateMail:
 		m.to.state = c.state(m.one)
-		m.to.answer(c, session.Reply{})
+		m.to.answer(c, session.Reply{Closed: s.Closed()})
 	case *snapshotMail:
 		c.snapshot(now, m, fx)
 	case *giveUpMail:
@@ -172,7 +182,9 @@ func (c *client) input(now time.Duration, m any, fx *session.Effects) {
 	case squeezeMail:
 		s.Squeeze(now, fx)
 	default:
-		c.foreign(now, m, fx)
+		if !c.follows(now, m, fx) {
+			c.foreign(now, m, fx)
+		}
 	}
 }
 
@@ -229,7 +241,7 @@ func (c *client) dropPeer(gen uint64) {
 	}
 	if len(c.more.peers) == 0 {
 		c.more.peers = nil
-		if c.reg.disk == nil {
+		if c.reg.disk == nil && c.more.topic == nil {
 			c.more = nil
 		}
 	}

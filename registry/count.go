@@ -55,9 +55,12 @@ func (c *client) account(was size) {
 	}
 }
 
-// count adds one event of a session to the counters.
-func (r *Registry) count(e *session.Event) {
-	n, by := r.counters, int64(e.N)
+// count adds one event of a session to the counters. A topic's life is no client's.
+func (c *client) count(e *session.Event) {
+	n, by := c.reg.counters, int64(e.N)
+	if c.isTopic() && (e.Kind == session.EventReaped || e.Kind == session.EventDeleted) {
+		return
+	}
 	switch e.Kind {
 	case session.EventPublished:
 		n.Published.Add(by)
@@ -99,6 +102,10 @@ func (r *Registry) count(e *session.Event) {
 		n.ClientsDeleted.Add(by)
 	case session.EventRestarted:
 		n.ClientsRestarted.Add(by)
+	case session.EventTopic:
+		n.TopicFrames.Add(by)
+	case session.EventMissed:
+		n.Dropped[actors.DropTopic].Add(by)
 	case session.EventSpilled:
 		n.Spilled.Add(by)
 	case session.EventFetched:

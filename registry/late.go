@@ -10,8 +10,14 @@ import (
 // connection, a look, an ack, a deletion does not.
 func beginsALife(m any) bool {
 	switch m := m.(type) {
-	case *publishMail, *attachMail, *readMail:
+	case *publishMail, *attachMail:
 		return true
+	case *readMail:
+		return !m.known
+	case *pullMail:
+		return m.p.Make
+	case *subscribeMail:
+		return !m.leave
 	case *snapshotMail:
 		return m.do == putSnapshot
 	}
@@ -20,7 +26,11 @@ func beginsALife(m any) bool {
 
 // trifle reports whether m may come to nothing: it is no reason for a client to stay awake, or to wake.
 func trifle(m any) bool {
-	switch m.(type) {
+	switch m := m.(type) {
+	case *newsMail:
+		return m.p.Topic == protocol.AllTopic // whoever wakes asks for it
+	case *leaveMail, announcedMail, touchlessMail:
+		return true
 	case tickMail, goneMail, writtenMail, pingMail, *messageMail, *outcomeMail, *giveUpMail, *settleMail, drainMail, flushMail, squeezeMail:
 		return true
 	}
@@ -50,6 +60,12 @@ func (c *client) refuse(m any, e *protocol.Error, code protocol.CloseCode) {
 			to.answer(c, failed)
 		}
 	case *readMail:
+		m.in.To.(*waiter).answer(c, failed)
+	case *closeMail:
+		m.in.To.(*waiter).answer(c, failed)
+	case *pullMail:
+		m.answer(c, failed)
+	case *subscribeMail:
 		m.in.To.(*waiter).answer(c, failed)
 	case *ackMail:
 		m.to.answer(c, failed)

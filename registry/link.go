@@ -33,6 +33,8 @@ type Attach struct {
 	Since                     *protocol.Cursor
 	Takeover                  bool
 	PingInterval, PongTimeout time.Duration
+	// MaySubscribe says which subscriptions may still be held; nil for all (P-25).
+	MaySubscribe func(topic string) bool
 }
 
 // Link is a client actor as one connection sees it, for one attach. Its methods do not block; after Gone they do nothing that can be seen.
@@ -60,7 +62,8 @@ func (l *Link) Gone(left bool) { l.c.tell(goneMail{l.gen, left}) }
 func (r *Registry) Attach(clientID string, a Attach, p Peer) {
 	m := &attachMail{peer: p, in: session.Attach{
 		Gen: r.gens.Add(1), ClientID: clientID, ConnectionID: a.ConnectionID, Transport: a.Transport, Since: a.Since, Takeover: a.Takeover,
-		Local: a.Transport == InProcess, PingMS: a.PingInterval.Milliseconds(), PongMS: a.PongTimeout.Milliseconds(),
+		MaySubscribe: a.MaySubscribe,
+		Local:        a.Transport == InProcess, PingMS: a.PingInterval.Milliseconds(), PongMS: a.PongTimeout.Milliseconds(),
 	}}
 	if _, err := r.tell(clientID, (*client).tell, m); err != nil {
 		if r.draining.Load() != nil {

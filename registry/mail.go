@@ -30,8 +30,11 @@ type (
 		b   protocol.Body
 	}
 	publishMail struct{ in session.Publish }
-	readMail    struct{ in session.Read }
-	ackMail     struct {
+	readMail    struct {
+		in    session.Read
+		known bool // it makes nothing
+	}
+	ackMail struct {
 		to           *waiter
 		cursor       protocol.Cursor
 		connectionID string
@@ -52,9 +55,10 @@ type (
 	giveUpMail struct{ to *waiter }
 	tickMail   struct{}
 	judgeMail  struct {
-		round  *round
-		judged bool            // belongs to the turn
-		woken  <-chan struct{} // of a sleeper: what there is a place in until it is judged; else nil
+		round    *round
+		judged   bool            // belongs to the turn
+		followed bool            // of a topic: somebody follows it
+		woken    <-chan struct{} // of a sleeper: what there is a place in until it is judged; else nil
 	}
 	// settleMail has been handled when done says so.
 	settleMail struct{ done *sync.WaitGroup }

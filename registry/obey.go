@@ -18,6 +18,10 @@ func (c *client) obey(t *turn) {
 	for _, f := range fx.Fetches {
 		c.reg.disk.Read(c, store.Read{Token: f.Token, After: f.After, Last: f.Last, Frames: f.Frames, Bytes: f.Bytes})
 	}
+	for _, p := range fx.Pulls {
+		c.pull(p)
+	}
+	fx.Pulls = fx.Pulls[:0]
 	for _, a := range fx.Asks {
 		c.ask(a)
 	}
@@ -51,9 +55,13 @@ func (c *client) obey(t *turn) {
 		}
 	}
 	for i := range fx.Events {
-		c.reg.count(&fx.Events[i])
+		c.count(&fx.Events[i])
 	}
 	fx.Events = fx.Events[:0]
+	if fx.First > 0 {
+		c.tellNews(fx.First, fx.Last, c.shared(fx.First, fx.Last))
+		fx.First, fx.Last = 0, 0
+	}
 	if fx.Next > 0 && (c.alarm == nil || fx.Next < c.alarm.at) {
 		c.disarm()
 		c.alarm = &alarm{at: fx.Next}
@@ -71,9 +79,12 @@ func (c *client) end() {
 	next := c.session.Ended(&t.fx)
 	c.obey(t)
 	c.endGets()
+	if c.isTopic() {
+		c.goneTopic()
+	}
 	if !next {
 		if rest, done := c.reg.retire(c, beginsALife); done {
-			c.reg.counters.Clients.Add(-1)
+			c.reg.counted(c).Add(-1)
 			c.session = session.Session{} // nothing of this life counts any more
 			c.disarm()
 			c.reg.sys.Closed(Address, c.id)
@@ -85,7 +96,9 @@ func (c *client) end() {
 	}
 	t.reset()
 	c.session.Reborn(c.reg.sys.Now(), &t.fx)
-	c.reg.counters.ClientsCreated.Add(1)
+	if !c.isTopic() {
+		c.reg.counters.ClientsCreated.Add(1)
+	}
 	c.obey(t)
 }
 
@@ -93,7 +106,7 @@ func (c *client) end() {
 func (c *client) commit(k *session.Commit, t *turn) {
 	u := &t.update
 	u.Token, u.First, u.Snapshot, u.Lazy, u.Delete = k.Token, k.First, k.Snapshot, k.Lazy, k.Delete
-	u.Bodies, u.Record = nil, nil
+	u.Bodies, u.Record, u.Shared, u.Follows, u.Patterns = nil, nil, nil, nil, nil
 	if c.reg.disk != nil {
 		u.Was, u.Is = c.more.was, store.State{}
 		if !k.Delete {
@@ -105,12 +118,59 @@ func (c *client) commit(k *session.Commit, t *turn) {
 		t.bodies = c.session.Appended(t.bodies[:0], k.First, k.Last)
 		u.Bodies = t.bodies
 	}
+	if c.reg.disk != nil {
+		c.kept(k, t)
+	}
 	if k.Record != nil {
 		u.Record = &store.Record{Key: *k.Record, Sum: k.Sum}
 	}
 	if now, err := c.reg.store.Commit(c, u); now {
 		c.session.Confirmed(c.reg.sys.Now(), k.Token, err, errors.Is(err, store.ErrUnknown), &t.fx)
 	}
+}
+
+// kept fills in what only a store that keeps clients is told: subscriptions, and which bodies are shared.
+func (c *client) kept(k *session.Commit, t *turn) {
+	u := &t.update
+	for _, f := range k.Follows {
+		u.Follows = append(u.Follows, store.Follow(f))
+	}
+	for _, p := range k.Patterns {
+		u.Patterns = append(u.Patterns, store.Pattern(p))
+	}
+	t.shared = t.shared[:0]
+	switch {
+	case k.First == 0 || !c.reg.sharing:
+		return
+	case c.isTopic():
+		for i, b := range u.Bodies {
+			id := c.reg.disk.Share(b, u.At)
+			t.shared = append(t.shared, id)
+			c.more.shares = append(c.more.shares, share{k.First + uint64(i), session.BodyID(id)})
+		}
+	case k.Shared != nil:
+		for _, id := range k.Shared {
+			t.shared = append(t.shared, store.BodyID(id))
+		}
+	default:
+		return
+	}
+	u.Shared = t.shared
+}
+
+// shared takes out which bodies in the store the frames first to last are; it holds fewer where that is not known of all.
+func (c *client) shared(first, last uint64) (ids []session.BodyID) {
+	rest := c.more.shares[:0]
+	for _, s := range c.more.shares {
+		switch {
+		case s.seq > last:
+			rest = append(rest, s)
+		case s.seq == first+uint64(len(ids)):
+			ids = append(ids, s.id)
+		}
+	}
+	c.more.shares = rest
+	return ids
 }
 
 // ask asks the store for the stored snapshot, or calls the provider on a goroutine of its own.
@@ -120,17 +180,21 @@ func (c *client) ask(a session.Ask) {
 		return
 	}
 	c.reg.sys.Go(func() {
-		ctx, cancel := context.WithTimeout(c.reg.base, c.reg.cfg.Session.SnapshotTimeout)
+		ctx, cancel := context.WithTimeout(c.reg.base, c.config().SnapshotTimeout)
 		defer cancel()
 		m := &answeredMail{token: a.Token}
 		defer func() {
 			if p := recover(); p != nil {
 				m.err = fmt.Errorf("it panicked: %v", p)
 				c.reg.counters.Panics.Add(1)
-				c.reg.sys.Logger().Error("snapshot provider panicked", "client_id", c.id, "panic", p)
+				c.reg.sys.Logger().Error("snapshot provider panicked", "name", c.id, "panic", p)
 			}
 			c.tell(m)
 		}()
-		m.asOf, m.data, m.err = c.reg.cfg.Snapshot(ctx, c.id, a.Floor, a.Head)
+		provide, name := c.reg.cfg.Snapshot, c.id
+		if c.isTopic() {
+			provide, name = c.reg.cfg.TopicSnapshot, c.id[1:]
+		}
+		m.asOf, m.data, m.err = provide(ctx, name, a.Floor, a.Head)
 	})
 }

@@ -20,16 +20,18 @@ import (
 
 // Config is what a Registry is made with. Defaults were filled in by the broker; a bound of zero or less is off.
 type Config struct {
-	// Session is shared by all clients. NewEpoch may be nil: the registry's own is used.
-	Session session.Config
-	// MaxClients, MaxTotalBytes and MaxInFlightBytes answer overloaded when they are reached (P-29).
-	MaxClients                      int64
+	// Session is shared by all clients, Topic by the logs of all topics (P-32). NewEpoch may be nil: the registry's own is used.
+	Session, Topic session.Config
+	// MaxClients, MaxTopics, MaxTotalBytes and MaxInFlightBytes answer overloaded when they are reached (P-29).
+	MaxClients, MaxTopics           int64
 	MaxTotalBytes, MaxInFlightBytes int64
 	// MemoryLimit is from how many bytes of bodies in memory on clients spill and sleep early, where a store keeps them.
 	MemoryLimit int64
 	// Snapshot is the provider of P-9; nil for none. It runs on a goroutine of its own, one at a time per client, and its ctx
 	// ends after Session.SnapshotTimeout.
 	Snapshot func(ctx context.Context, clientID string, floor, head uint64) (asOf uint64, data []byte, err error)
+	// TopicSnapshot is the same for topics, one call at a time per topic (P-19).
+	TopicSnapshot func(ctx context.Context, topic string, floor, head uint64) (asOf uint64, data []byte, err error)
 	// Sweep answers POST /v1/janitor/sweep; the janitor's.
 	Sweep func(ctx context.Context) (protocol.Sweep, error)
 }
@@ -49,6 +51,10 @@ type Registry struct {
 	seed   maphash.Seed
 	shards [shardCount]shard
 	gens   atomic.Uint64 // the last generation given to a connection
+
+	allHead  atomic.Uint64 // of protocol.AllTopic
+	patterns patterns
+	sharing  bool // bodies of topics are kept once for all that have them
 
 	draining  atomic.Pointer[draining]
 	squeezing atomic.Bool     // a round is under way
@@ -77,20 +83,31 @@ func New(sys *actors.System, st store.Store, cfg Config) *Registry {
 	if r.cfg.Session.NewEpoch == nil {
 		r.cfg.Session.NewEpoch = newEpoch
 	}
+	r.cfg.Session.AllHead = r.allHead.Load
 	r.cfg.Session.Generation = st.Generation()
 	if r.disk, _ = st.(store.Keeper); r.disk != nil {
 		r.cfg.Session.Kept = true // so that a session never asks for a store that there is not
 		all := r.disk.Totals()
 		r.counters.Clients.Store(all.Clients)
+		r.counters.Topics.Store(all.Topics)
 		r.counters.OutboxFrames.Store(all.Frames)
 		r.counters.OutboxBytes.Store(all.Bytes)
 	}
 	r.cfg.Session.Snapshots = cfg.Snapshot != nil
+	r.cfg.Topic.Topic, r.cfg.Topic.Snapshots = true, cfg.TopicSnapshot != nil
+	r.cfg.Topic.NewEpoch, r.cfg.Topic.Generation, r.cfg.Topic.Kept = r.cfg.Session.NewEpoch, r.cfg.Session.Generation, r.cfg.Session.Kept
+	r.sharing = r.disk != nil && r.cfg.Session.Bounds.Age > 0 && r.cfg.Topic.Bounds.Age > 0
 	for i := range r.shards {
 		r.shards[i].clients = map[string]*client{}
 	}
 	r.base, r.cancel = context.WithCancel(context.Background())
 	sys.Resolve(Address, r.resolve)
+	if r.disk != nil {
+		if st, err := r.disk.Stat(allName); err == nil { // else the store has failed, and everything with it
+			r.allHead.Store(st.Head)
+		}
+		sys.Go(r.recoverNews)
+	}
 	return r
 }
 
@@ -145,7 +162,7 @@ func (r *Registry) find(id string) (*client, *protocol.Error) {
 	if c := sh.clients[id]; c != nil {
 		return c, nil
 	}
-	if e := r.admitClient(); e != nil {
+	if e := r.admitActor(id); e != nil {
 		return nil, e
 	}
 	c := r.newClient(id)
@@ -155,7 +172,13 @@ func (r *Registry) find(id string) (*client, *protocol.Error) {
 }
 
 // newClient makes an actor. Its name is often part of a request's memory; the client outlives that.
-func (r *Registry) newClient(id string) *client { return &client{reg: r, id: strings.Clone(id)} }
+func (r *Registry) newClient(id string) *client {
+	c := &client{reg: r, id: strings.Clone(id)}
+	if c.isTopic() {
+		c.more = &more{topic: newTopicSide(r.disk != nil)}
+	}
+	return c
+}
 
 // place returns the actor of id, and a fresh one where there is none, whose mailbox is held: the caller sees to its release.
 func (r *Registry) place(id string) (c *client, fresh bool) {
@@ -166,7 +189,9 @@ func (r *Registry) place(id string) (c *client, fresh bool) {
 		return c, false
 	}
 	c = r.newClient(id)
-	c.more = &more{}
+	if c.more == nil {
+		c.more = &more{}
+	}
 	c.Hold()
 	sh.put(c)
 	return c, true
@@ -232,6 +257,9 @@ func (sh *shard) all() []*client {
 }
 
 func notFound(id string) *protocol.Error {
+	if t, is := topicOf(id); is {
+		return protocol.Errorf(protocol.CodeNotFound, "there is no topic %q", t)
+	}
 	return protocol.Errorf(protocol.CodeNotFound, "there is no client %q", id)
 }
 

@@ -20,17 +20,26 @@ func (r *Registry) sweepSleepers(done func(protocol.Sweep)) {
 	rd.left.Store(1)
 	defer rd.end()
 	reaping := make(chan struct{}, maxReaping)
-	ttl, age, recordTTL := r.cfg.Session.ClientTTL, r.cfg.Session.Bounds.Age, r.cfg.Session.RecordTTL
 	err := r.disk.Scan("", func(id string, st store.State) bool {
 		if r.look(id) != nil {
 			return r.base.Err() == nil // its own shard judges it
 		}
+		cfg := &r.cfg.Session
+		_, topic := topicOf(id)
+		if topic {
+			cfg = &r.cfg.Topic
+		}
+		ttl, age, recordTTL := cfg.ClientTTL, cfg.Bounds.Age, cfg.RecordTTL
 		now := r.wall(r.sys.Now())
 		idle := ttl > 0 && now-st.Seen >= ttl.Milliseconds()
 		old := age > 0 && st.Frames() > 1 && now-st.Oldest >= age.Milliseconds() ||
 			recordTTL > 0 && st.Records > 0 && now-st.Seen >= recordTTL.Milliseconds() || st.Seen > now
+		followed := idle && r.followed(id)
+		idle = idle && !followed
 		if !idle && !old {
-			rd.kept.Add(1)
+			if !topic {
+				rd.kept.Add(1)
+			}
 			return r.base.Err() == nil
 		}
 		select {
@@ -39,22 +48,37 @@ func (r *Registry) sweepSleepers(done func(protocol.Sweep)) {
 			return false
 		}
 		rd.left.Add(1)
-		if idle {
+		if idle && st.Follows == 0 { // else it has to say itself what it followed
 			if !r.reap(id, st, rd, reaping) {
 				<-reaping
-				rd.judged(true, 0)
+				if topic {
+					rd.end()
+				} else {
+					rd.judged(true, 0)
+				}
 			}
-		} else if m := (&judgeMail{round: rd, woken: reaping}); !r.wake(id).tell(m) {
+		} else if m := (&judgeMail{round: rd, followed: followed, woken: reaping}); !r.wake(id).tell(m) {
 			m.end()
 		}
 		return r.base.Err() == nil
 	})
 	if err == nil && r.base.Err() == nil {
-		err = r.disk.Tidy(r.base, r.wall(r.sys.Now()-max(age, 0)))
+		err = r.disk.Tidy(r.base, r.unshared())
 	}
 	if err != nil && r.base.Err() == nil {
 		r.sys.Logger().Error("the sweep of the store was cut short", "err", err)
 	}
+}
+
+// unsharedAfter is how long after the age bound a shared body stays: whoever is awake has let go of its frames by then.
+const unsharedAfter = 3 * time.Hour
+
+// unshared is the time before which nobody has a use for a shared body.
+func (r *Registry) unshared() int64 {
+	if !r.sharing {
+		return 0
+	}
+	return r.wall(r.sys.Now() - max(r.cfg.Session.Bounds.Age, r.cfg.Topic.Bounds.Age) - unsharedAfter)
 }
 
 // reap has the store forget a client that sleeps and was last heard of in the state was. Its actor is put into the map first, with its mailbox
@@ -92,17 +116,27 @@ func (o *reaper) Confirmed(_ uint64, err error) {
 // reaped ends the actor of a client that the store has forgotten.
 func (c *client) reaped(m *reapedMail) {
 	if m.err != nil {
-		m.round.judged(true, 0)
+		if c.isTopic() {
+			m.round.end()
+		} else {
+			m.round.judged(true, 0)
+		}
 		c.unloaded(protocol.AsError(m.err))
 		return
 	}
 	n := c.reg.counters
-	n.Clients.Add(-1)
-	n.ClientsReaped.Add(1)
+	c.reg.counted(c).Add(-1)
+	if !c.isTopic() {
+		n.ClientsReaped.Add(1)
+	}
 	n.OutboxBytes.Add(-m.was.Bytes)
 	n.OutboxFrames.Add(-int64(m.was.Frames()))
 	n.Pruned[actors.PrunedReaped].Add(int64(m.was.Frames()))
-	m.round.judged(false, 0)
+	if c.isTopic() {
+		m.round.end()
+	} else {
+		m.round.judged(false, 0)
+	}
 	c.vacate()
 }
 

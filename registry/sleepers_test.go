@@ -113,6 +113,7 @@ func TestASweepWakesAFewAtATime(t *testing.T) {
 		cfg := keptConfig()
 		cfg.Session.ClientTTL, cfg.Session.Bounds.Age = 0, time.Hour
 		r, _ := keep(t, cfg, vfs.NewMem())
+		synctest.Wait() // what looks at the store at the start has done so
 		l := &loads{Keeper: r.disk}
 		r.disk = l
 		const clients = 8 * maxReaping

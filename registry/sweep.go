@@ -30,7 +30,7 @@ func (r *Registry) SweepShard(i int, done func(protocol.Sweep)) {
 		rd := &round{done: done}
 		rd.left.Store(int64(len(all)) + 1)
 		for _, c := range all {
-			if !c.do(&judgeMail{round: rd}) {
+			if !c.do(&judgeMail{round: rd, followed: r.followed(c.id)}) {
 				rd.end() // gone meanwhile
 			}
 		}
@@ -38,7 +38,7 @@ func (r *Registry) SweepShard(i int, done func(protocol.Sweep)) {
 	})
 }
 
-// round is one shard's part of a sweep.
+// round is one shard's part of a sweep. It counts clients; topics it does not count.
 type round struct {
 	left, reaped, kept, pruned atomic.Int64
 	done                       func(protocol.Sweep)
@@ -63,7 +63,7 @@ func (rd *round) end() {
 
 // judge asks the session whether the client may stay (P-28).
 func (c *client) judge(now time.Duration, m *judgeMail, fx *session.Effects) {
-	kept := c.session.Judge(now, fx)
+	kept := c.session.Judge(now, m.followed, fx)
 	pruned := 0
 	for _, e := range fx.Events {
 		if e.Kind == session.EventPrunedAge {
@@ -74,6 +74,11 @@ func (c *client) judge(now time.Duration, m *judgeMail, fx *session.Effects) {
 		c.session.Squeeze(now, fx) // it goes on sleeping
 	}
 	m.left()
+	if c.isTopic() {
+		m.round.pruned.Add(int64(pruned))
+		m.round.end()
+		return
+	}
 	m.round.judged(kept, pruned)
 }
 

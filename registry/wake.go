@@ -2,6 +2,7 @@ package registry
 
 import (
 	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/restante/restante/protocol"
@@ -35,7 +36,7 @@ func (r *Registry) wake(id string) *client {
 
 // load asks the store for c, whose mailbox is held.
 func (r *Registry) load(c *client) {
-	hot := r.cfg.Session.SpillAbove
+	hot := c.config().SpillAbove
 	if hot <= 0 {
 		hot = math.MaxInt64
 	}
@@ -61,7 +62,7 @@ func (c *client) enter(m any) bool {
 	}
 	if !beginsALife(m) {
 		c.tooLate(m)
-	} else if e := c.reg.admitClient(); e != nil {
+	} else if e := c.reg.admitActor(c.id); e != nil {
 		c.refuse(m, e, e.Code.Info().Close)
 	} else {
 		c.begin()
@@ -73,21 +74,35 @@ func (c *client) enter(m any) bool {
 
 // begin makes the client; it has been counted.
 func (c *client) begin() {
-	c.session = session.New(&c.reg.cfg.Session, c.reg.sys.Now())
-	c.reg.counters.ClientsCreated.Add(1)
+	c.session = session.New(c.config(), c.reg.sys.Now())
+	if !c.isTopic() {
+		c.reg.counters.ClientsCreated.Add(1)
+	}
 }
 
-// admitClient counts one more client, or says why there may be none (P-29).
-func (r *Registry) admitClient() *protocol.Error {
+// admitActor counts one more client or topic, or says why there may be none (P-29).
+func (r *Registry) admitActor(name string) *protocol.Error {
 	if d := r.draining.Load(); d != nil {
 		return d.refusal()
 	}
-	if n, most := r.counters.Clients.Add(1), r.cfg.MaxClients; most > 0 && n > most {
-		r.counters.Clients.Add(-1)
+	all, most, what := &r.counters.Clients, r.cfg.MaxClients, "clients"
+	if _, is := topicOf(name); is {
+		all, most, what = &r.counters.Topics, r.cfg.MaxTopics, "topics"
+	}
+	if n := all.Add(1); most > 0 && n > most {
+		all.Add(-1)
 		r.counters.Refused.Add(string(protocol.CodeOverloaded))
-		return overloaded("the broker has as many clients as it may have")
+		return overloaded("the broker has as many " + what + " as it may have")
 	}
 	return nil
+}
+
+// counted is the gauge that c is counted in.
+func (r *Registry) counted(c *client) *atomic.Int64 {
+	if c.isTopic() {
+		return &r.counters.Topics
+	}
+	return &r.counters.Clients
 }
 
 // vacate ends an actor that has found no client, unless mail has come that makes one.
@@ -116,32 +131,44 @@ func (c *client) restore(st *store.Client) {
 	t := new(turn)
 	r := c.reg
 	now := r.sys.Now()
-	s := session.Restore(&r.cfg.Session, r.savedState(&st.State))
+	s := session.Restore(c.config(), r.savedState(&st.State))
 	for i := range st.Frames {
 		f := &st.Frames[i]
-		s.RestoreFrame(f.Body, f.Size, r.mono(f.At))
+		s.RestoreFrame(f.Body, f.Size, r.mono(f.At), f.OfTopic)
 	}
 	for i := range st.Records {
 		k := &st.Records[i]
 		s.RestoreRecord(k.Key, k.Sum, k.First, k.Last, r.mono(k.At))
 	}
-	c.session, c.more = s, &more{was: st.State}
+	for _, f := range st.Follows {
+		s.RestoreFollow(session.Followed(f))
+	}
+	for _, p := range st.Patterns {
+		s.RestorePattern(p)
+	}
+	c.session, c.more.was = s, st.State
 	c.session.Restored(now, st.Generation != r.store.Generation(), &t.fx)
-	if st.Generation == r.store.Generation() { // else no cursor has come over
+	if st.Generation == r.store.Generation() && !c.isTopic() { // else no cursor has come over
 		c.session.HoldPlace(now, r.cfg.Session.ResumeWindow, &t.fx)
 	}
 	if d := r.draining.Load(); d != nil { // it was not in the map, or not awake, when everybody else was told
 		c.session.Drain(now, d.by, d.retryMS(), d.why, &t.fx)
 	}
+	if !c.isTopic() {
+		c.session.News(now, &session.Pulled{Topic: protocol.AllTopic, Head: r.allHead.Load()}, &t.fx)
+	}
 	r.counters.Wakes.Add(1)
 	c.account(size{held: st.State.Bytes, frames: st.State.Frames()}) // it was counted while it slept
 	c.obey(t)
+	if c.isTopic() {
+		c.resumeNews()
+	}
 }
 
 // rest lets go of the session: the store has all of it, and whoever calls loads it again. Mail that has come meanwhile keeps the
 // actor awake. Whoever watches it is told nothing: the client goes on.
 func (c *client) rest() {
-	if len(c.more.gets) > 0 {
+	if len(c.more.gets) > 0 || c.more.topic != nil && c.more.topic.telling() {
 		return
 	}
 	hot := c.session.Hot()
@@ -176,6 +203,7 @@ func (r *Registry) keptState(s *session.Saved) store.State {
 		Epoch: s.Epoch, Floor: s.Floor, Head: s.Head, Acked: s.Acked, Sent: s.Sent,
 		RecordFloor: s.RecordFloor, Cleaned: s.Cleaned, RecordsCleaned: s.RecordsCleaned, Records: s.Records,
 		Seen: r.wall(s.Seen), Bytes: s.Bytes, SnapshotAsOf: s.SnapshotAsOf, SnapshotBytes: s.SnapshotBytes,
+		All: s.All, Follows: s.Follows, Closed: s.Closed,
 	}
 	if s.Floor < s.Head {
 		st.Oldest = r.wall(s.Oldest)
@@ -188,5 +216,6 @@ func (r *Registry) savedState(st *store.State) session.Saved {
 		Epoch: st.Epoch, Floor: st.Floor, Head: st.Head, Acked: st.Acked, Sent: st.Sent,
 		RecordFloor: st.RecordFloor, Cleaned: st.Cleaned, RecordsCleaned: st.RecordsCleaned, Records: st.Records,
 		Seen: time.UnixMilli(st.Seen).Sub(r.started), Oldest: r.mono(st.Oldest), Bytes: st.Bytes, SnapshotAsOf: st.SnapshotAsOf, SnapshotBytes: st.SnapshotBytes,
+		All: st.All, Follows: st.Follows, Closed: st.Closed,
 	}
 }

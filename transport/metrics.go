@@ -48,6 +48,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 
 var singles = []single{
 	gauge("clients", "Clients that the broker knows.", func(c *actors.Counters) *atomic.Int64 { return &c.Clients }),
+	gauge("topics", "Topics that the broker knows.", func(c *actors.Counters) *atomic.Int64 { return &c.Topics }),
 	gauge("connections", "Open connections.", func(c *actors.Counters) *atomic.Int64 { return &c.Connections }),
 	gauge("places", "Places held for connections that were lost.", func(c *actors.Counters) *atomic.Int64 { return &c.Places }),
 	gauge("outbox_frames", "Frames retained in all outboxes.", func(c *actors.Counters) *atomic.Int64 { return &c.OutboxFrames }),
@@ -62,7 +63,8 @@ var singles = []single{
 	counter("clients_restarted_total", "Client actors that failed or changed their epoch, closing their connections with 4003.",
 		func(c *actors.Counters) *atomic.Int64 { return &c.ClientsRestarted }),
 
-	counter("published_frames_total", "Frames confirmed in an outbox.", func(c *actors.Counters) *atomic.Int64 { return &c.Published }),
+	counter("published_frames_total", "Frames confirmed in an outbox or in a topic's log.", func(c *actors.Counters) *atomic.Int64 { return &c.Published }),
+	counter("topic_frames_total", "Frames of topics confirmed in followers' outboxes.", func(c *actors.Counters) *atomic.Int64 { return &c.TopicFrames }),
 	counter("published_bytes_total", "Bytes of the frames confirmed in an outbox.", func(c *actors.Counters) *atomic.Int64 { return &c.PublishedBytes }),
 	counter("delivered_frames_total", "Frames handed to the kernel, once per connection.", func(c *actors.Counters) *atomic.Int64 { return &c.Delivered }),
 	counter("delivered_bytes_total", "Bytes handed to the kernel.", func(c *actors.Counters) *atomic.Int64 { return &c.DeliveredBytes }),

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"time"
 
 	"github.com/restante/restante/protocol"
@@ -95,6 +96,18 @@ func (s *Session) answerSnapshot(r *read, asOf uint64, data []byte, e *protocol.
 
 // Closed reports whether the topic is closed, or about to be.
 func (s *Session) Closed() bool { return s.x != nil && s.x.closed }
+
+// Reclose answers who closes a topic that is closed, or about to be, with its last frame.
+func (s *Session) Reclose(now time.Duration, to any, fx *Effects) {
+	last := s.box.Tail()
+	if s.box.Head() < last {
+		q := &s.x.pending[slices.IndexFunc(s.x.pending, func(p pending) bool { return p.closes })]
+		q.followers = append(q.followers, follower{to, LevelStored})
+	} else {
+		s.await(wait{to: to, first: last, last: last, duplicate: true}, fx)
+	}
+	s.settle(now, fx)
+}
 
 // Fresh returns the bodies of the confirmed frames first to last, those that are in memory, for the news.
 func (s *Session) Fresh(first, last uint64) []protocol.Body {

@@ -108,6 +108,9 @@ type Follow struct {
 	Cursor uint64
 	// Named says that the client has subscribed to the topic's own name, not only to a pattern that matches it.
 	Named bool
+	// New says that the store has no entry yet: only then the client becomes a follower of the topic, so that a cursor which is written after the topic's
+	// deletion does not make it one of the topic's next life.
+	New bool
 	// Gone takes the entry away. In a loaded client it says that the topic was deleted since, and the subscription with it; the entry is still there.
 	Gone bool
 }
