@@ -24,6 +24,7 @@ import (
 func keptConfig() Config {
 	cfg := testConfig()
 	cfg.Session.SleepAfter, cfg.Session.SpillAbove = 10*time.Minute, 64<<10
+	cfg.Topic.SleepAfter, cfg.Topic.SpillAbove = 10*time.Minute, 64<<10
 	return cfg
 }
 

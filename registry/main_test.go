@@ -26,7 +26,11 @@ func testConfig() Config {
 			RecordTTL: 24 * time.Hour, MaxRecords: 10_000, ClientTTL: 24 * time.Hour, SnapshotTimeout: 5 * time.Second,
 			AckInterval: 5 * time.Second, MaxFrameBytes: protocol.DefaultMaxFrameBytes, MaxMessageBytes: protocol.DefaultMaxMessageBytes,
 		},
-		MaxClients: 1_000_000, MaxTotalBytes: 1 << 30, MaxInFlightBytes: 64 << 20,
+		Topic: session.Config{
+			Bounds: outbox.Bounds{Frames: 1000, Bytes: 4 << 20, Age: 24 * time.Hour}, RecordTTL: 24 * time.Hour, MaxRecords: 10_000, ClientTTL: 24 * time.Hour,
+			SnapshotTimeout: 5 * time.Second, MaxFrameBytes: protocol.DefaultMaxFrameBytes, MaxMessageBytes: protocol.DefaultMaxMessageBytes,
+		},
+		MaxTopics: 1000, MaxClients: 1_000_000, MaxTotalBytes: 1 << 30, MaxInFlightBytes: 64 << 20,
 	}
 }
 

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"time"
 
 	"github.com/restante/restante/protocol"
@@ -153,7 +154,11 @@ func (s *Session) failAppends(now time.Duration, e *protocol.Error, fx *Effects)
 	fx.event(EventCommitFailed, failed)
 	x.pending = nil
 	s.box.Truncate()
+	if x.following == nil && slices.ContainsFunc(failing, func(p pending) bool { return p.told != nil }) {
+		x.following = &following{} // the store is still to be told what it was to be told
+	}
 	if g := x.following; g != nil {
+		s.untell(failing)
 		g.undo()
 		if g.all != nil {
 			s.move(g.all, g.all.stored)

@@ -275,7 +275,7 @@ func (s *Session) move(f *follow, cursor uint64) {
 // take appends what p brings after f's cursor, as far as there is room, with the cursor in the same update (P-19). What the log has lost
 // is passed over.
 func (s *Session) take(now time.Duration, f *follow, p *Pulled, fx *Effects) {
-	if p.Floor > f.cursor {
+	if p.After > f.cursor && p.Floor > f.cursor {
 		fx.event(EventMissed, int(p.Floor-f.cursor))
 		s.move(f, p.Floor)
 	}
@@ -375,8 +375,8 @@ func (g *following) undo() {
 		return
 	}
 	for _, f := range g.follows {
+		f.cursor = f.stored
 		if f.told {
-			f.cursor = f.stored
 			g.soil(f)
 		}
 	}

@@ -29,6 +29,7 @@ type pending struct {
 	followers   []follower
 	follow      *follow // whose cursor moves to cursor with the frames; nil where they are no topic's
 	cursor      uint64
+	told        *told     // entries about subscriptions that it changes; nil for none
 	sub         *change   // of what the client has subscribed to; nil for none
 	closes      bool      // the frame that closes the topic
 	snapshots   bool      // the commit that stores snapshot, or drops the stored one where that is nil
@@ -97,6 +98,9 @@ func (s *Session) commit(c Commit, p pending, fx *Effects) {
 	x.token++
 	c.Token, p.token = x.token, x.token
 	s.tellFollowing(&c)
+	if len(c.Follows)+len(c.Patterns) > 0 {
+		p.told = &told{c.Follows, c.Patterns}
+	}
 	if s.kept != nil && !c.Delete {
 		s.tell(&c, fx)
 	}

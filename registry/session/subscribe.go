@@ -115,6 +115,10 @@ func (s *Session) subscribePattern(now time.Duration, in Subscribe, who asker, f
 	switch {
 	case p == nil:
 		p = &pattern{name: in.Topic, join: &join{in: in, left: 1, answer: protocol.Subscribed{Topic: in.Topic, Resume: protocol.ResumeFresh}}}
+		if i := slices.Index(g.unheld, p.name); i >= 0 { // the entry is still there
+			g.unheld = slices.Delete(g.unheld, i, i+1)
+			p.told = true
+		}
 		g.patterns = append(g.patterns, p)
 		s.commit(Commit{}, pending{sub: &change{pattern: p}}, fx)
 	case p.join == nil:
@@ -294,7 +298,6 @@ func (s *Session) unchanged(now time.Duration, c *change, e *protocol.Error, fx 
 		if c.join.held {
 			c.follow.named = false
 		}
-		c.follow.told = c.follow.told && c.join.held
 		s.refuseJoin(now, c.follow, e, fx)
 	case c.pattern != nil && c.pattern.join != nil:
 		s.dropPattern(c.pattern, fx)
@@ -330,6 +333,9 @@ func (s *Session) refuseJoin(now time.Duration, f *follow, e *protocol.Error, fx
 		s.lose(now, f, fx)
 	case !f.told:
 		g.drop(f)
+		if s.x.ending == nil {
+			s.Born(now, f.topic, fx) // where a pattern is held that matches it
+		}
 	default:
 		s.offer(f, fx)
 	}
