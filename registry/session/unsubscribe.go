@@ -83,6 +83,7 @@ func (s *Session) release(now time.Duration, topic string, fx *Effects) {
 // part ends a follow and tells the topic.
 func (s *Session) part(f *follow, fx *Effects) {
 	s.x.following.drop(f)
+	f.join, f.pull = nil, 0
 	fx.Pulls = append(fx.Pulls, Pull{Topic: f.topic, Kind: PullLeave})
 }
 
