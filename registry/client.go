@@ -266,6 +266,9 @@ func (c *client) Loaded(st *store.Client, err error) { c.Release(c, &loadedMail{
 
 // Bodies brings frames that were not in memory.
 func (c *client) Bodies(token uint64, bodies []protocol.Body, err error) {
+	if errors.Is(err, store.ErrExpired) {
+		err = session.ErrExpired
+	}
 	c.tell(&bodiesMail{token, bodies, err})
 }
 

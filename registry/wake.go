@@ -131,7 +131,7 @@ func (c *client) restore(st *store.Client) {
 	t := new(turn)
 	r := c.reg
 	now := r.sys.Now()
-	s := session.Restore(c.config(), r.savedState(&st.State))
+	s := session.Restore(c.config(), r.savedState(&st.State), st.Expired)
 	for i := range st.Frames {
 		f := &st.Frames[i]
 		s.RestoreFrame(f.Body, f.Size, r.mono(f.At), f.OfTopic)

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"time"
 
 	"github.com/restante/restante/protocol"
@@ -15,8 +16,11 @@ func (s *Session) fetch(after uint64, frames, bytes int, fx *Effects) uint64 {
 	return k.fetched
 }
 
-// Bodies is the store's answer to the Fetch with that token: the bodies of the frames after its After, dense. With err the store has
-// failed, and so has the broker.
+// ErrExpired says that the frame that a Fetch begins with has gone from the store by itself: it was older than the age bound, and its body shared.
+var ErrExpired = errors.New("session: the frame has gone from the store")
+
+// Bodies is the store's answer to the Fetch with that token: the bodies of the frames after its After, dense. With an err other than ErrExpired
+// the store has failed, and so has the broker.
 func (s *Session) Bodies(now time.Duration, token uint64, bodies []protocol.Body, err error, fx *Effects) {
 	defer s.settle(now, fx)
 	s.kept.reading--
@@ -25,6 +29,10 @@ func (s *Session) Bodies(now time.Duration, token uint64, bodies []protocol.Body
 		return
 	}
 	fx.event(EventFetched, len(bodies))
+	if err == ErrExpired {
+		s.expired(now, token, fx)
+		return
+	}
 	for _, a := range s.x.attached {
 		if a.fetching == token {
 			s.fetchedFor(now, a, bodies, err, fx)
@@ -34,6 +42,31 @@ func (s *Session) Bodies(now time.Duration, token uint64, bodies []protocol.Body
 	s.x.reads = keepUnless(s.x.reads, func(r *read) bool {
 		return r.fetching == token && s.fetchedRead(r, bodies, err, fx)
 	})
+	s.endIfIdle(fx)
+}
+
+// expired lets go of the frame that a fetch was to begin with, and goes on with what is left.
+func (s *Session) expired(now time.Duration, token uint64, fx *Effects) {
+	drop := func(after uint64) {
+		n, bytes := s.box.DropTo(after + 1)
+		s.gone(bytes)
+		fx.event(EventPrunedAge, n)
+	}
+	for _, a := range s.x.attached {
+		if a.fetching == token {
+			a.fetching = 0
+			drop(a.cursor)
+		}
+	}
+	s.x.reads = keepUnless(s.x.reads, func(r *read) bool {
+		if r.fetching != token {
+			return false
+		}
+		r.fetching = 0
+		drop(r.cursor)
+		return s.answerRead(r, r.snapshot, fx)
+	})
+	s.pumpAll(now, fx)
 	s.endIfIdle(fx)
 }
 

@@ -55,9 +55,14 @@ func (g *following) empty() bool {
 
 // quiet reports whether no topic is being asked.
 func (g *following) quiet() bool {
-	return g == nil || (g.all == nil || g.all.pull == 0) &&
-		!slices.ContainsFunc(g.follows, func(f *follow) bool { return f.pull != 0 || f.join != nil }) &&
-		!slices.ContainsFunc(g.patterns, func(p *pattern) bool { return p.join != nil })
+	return g == nil || !g.joining() && (g.all == nil || g.all.pull == 0) &&
+		!slices.ContainsFunc(g.follows, func(f *follow) bool { return f.pull != 0 })
+}
+
+// joining reports whether a subscription does not stand yet.
+func (g *following) joining() bool {
+	return g != nil && (slices.ContainsFunc(g.follows, func(f *follow) bool { return f.join != nil }) ||
+		slices.ContainsFunc(g.patterns, func(p *pattern) bool { return p.join != nil }))
 }
 
 func byTopic(f *follow, topic string) int { return strings.Compare(f.topic, topic) }

@@ -325,7 +325,7 @@ func (w *follower) Crash(t *rapid.T) {
 	}
 	is := w.disk.is
 	w.disk.frames = w.disk.frames[:is.Head]
-	w.s = session.Restore(w.cfg, is)
+	w.s = session.Restore(w.cfg, is, 0)
 	for _, b := range w.disk.frames[is.Floor:] {
 		w.s.RestoreFrame(b, len(b), w.now, protocol.OfTopic(b))
 	}

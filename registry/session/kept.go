@@ -310,13 +310,13 @@ func (s *Session) gone(bytes int64) {
 }
 
 // Restore begins the session of a client that the store has. Its frames and records follow, oldest first, by RestoreFrame and
-// RestoreRecord; Restored ends it.
-func Restore(cfg *Config, st Saved) Session {
+// RestoreRecord; Restored ends it. The frames up to expired have gone from the store by themselves.
+func Restore(cfg *Config, st Saved, expired uint64) Session {
 	s := Session{
 		cfg: cfg, bits: st.Epoch, acked: st.Acked, sent: max(st.Sent, st.Acked), active: st.Seen,
 		all: st.All, kept: &kept{known: true, told: st, floor: st.RecordFloor, records: st.Records, follows: st.Follows},
 	}
-	s.box.Restore(st.Floor)
+	s.box.Restore(max(st.Floor, expired))
 	if st.SnapshotBytes > 0 {
 		sn := &snapshot{asOf: st.SnapshotAsOf, size: st.SnapshotBytes}
 		s.x = &extra{snapshot: sn, latest: sn}

@@ -182,7 +182,7 @@ func (w *world) restart(unclean bool) {
 		cfg.Generation++
 		w.cfg = &cfg
 	}
-	w.s, w.epochKnown = session.Restore(w.cfg, is), true
+	w.s, w.epochKnown = session.Restore(w.cfg, is, 0), true
 	w.disk.cold = w.floor + uint64(w.draw("cold", 0, int(w.head()-w.floor)))
 	for i, f := range w.frames[w.floor:] {
 		var body protocol.Body

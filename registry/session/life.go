@@ -71,7 +71,7 @@ func (s *Session) Judge(now time.Duration, followed bool, fx *Effects) (kept boo
 	}
 	x := s.x
 	busy := x != nil && len(x.attached)+len(x.places)+len(x.pending)+len(x.waits)+len(x.reads) > 0 ||
-		x != nil && (x.ask != 0 || x.ending != nil || x.drain != nil || !x.following.quiet())
+		x != nil && (x.ask != 0 || x.ending != nil || x.drain != nil || x.following.joining())
 	if busy || followed || s.cfg.ClientTTL <= 0 || now-s.active < s.cfg.ClientTTL {
 		return true
 	}

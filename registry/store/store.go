@@ -22,6 +22,9 @@ import (
 	"github.com/restante/restante/protocol"
 )
 
+// ErrExpired says that a frame's shared body was let go of by Tidy: the frame is older than anybody keeps one.
+var ErrExpired = errors.New("store: the frame's shared body is gone")
+
 // TopicMark begins the name of an owner that is a topic; no client_id holds it (P-4). Topics come before all clients in byte order.
 const TopicMark = "#"
 
@@ -145,8 +148,8 @@ type Keeper interface {
 	Totals() Totals
 	// Load is answered by Owner.Loaded, with the bodies of the newest frames as far as hot bytes go. It does not block.
 	Load(o Owner, hot int64)
-	// Read is answered by Owner.Bodies, with at least one frame. What it asks for is retained, so that a hole is damage, and fails
-	// the store. It does not block.
+	// Read is answered by Owner.Bodies, with at least one frame, or with ErrExpired where the first frame asked for has lost its shared body to Tidy.
+	// What it asks for is retained, so that any other hole is damage, and fails the store. It does not block.
 	Read(o Owner, r Read)
 	// ReadSnapshot is answered by Owner.SnapshotData. It does not block.
 	ReadSnapshot(o Owner, token uint64)
@@ -163,7 +166,7 @@ type Keeper interface {
 	// Matching calls f with each subscription to a pattern that the topic's name matches, until f returns false. What it reads does not grow with the
 	// number of patterns that do not match. It blocks.
 	Matching(topic string, f func(pattern, clientID string) bool) error
-	// Tidy lets go of the shared bodies that were kept before the given time, and has dead space given back. It blocks until that is done, or
+	// Tidy lets go of the shared bodies that were kept in hours that ended before the given time, and has dead space given back. It blocks until that is done, or
 	// ctx ends, whose error it then returns: it has done a part.
 	Tidy(ctx context.Context, before int64) error
 
@@ -204,8 +207,10 @@ type Client struct {
 	State State
 	// Generation is that of the store when the state was last written: where it is not the store's own, the epoch has ended (P-26).
 	Generation uint32
-	// Frames are the retained ones, (State.Floor, State.Head], oldest first.
-	Frames []Frame
+	// Frames are the retained ones, (max(State.Floor, Expired), State.Head], oldest first. Those up to Expired have lost their shared bodies to
+	// Tidy while nobody looked, or are older than one that has: the owner lets go of them. 0 for none.
+	Frames  []Frame
+	Expired uint64
 	// Records are those above State.RecordFloor, oldest first.
 	Records []KeptRecord
 	// Follows and Patterns are what the client has subscribed to, in byte order.

@@ -21,9 +21,10 @@ type Report struct {
 	// Generation is that of the epochs; Clean says that the store was closed in good order.
 	Generation uint32
 	Clean      bool
-	// Totals are the sums over what is there; Records, Snapshots and Shared count the other things.
+	// Totals are the sums over what is there; Records, Snapshots and Shared count the other things, Follows what clients have subscribed to.
 	Totals                     store.Totals
 	Records, Snapshots, Shared int64
+	Follows                    int64
 	// Problems says in sentences what is not as it has to be, as far as the first 100; Found is how many there are.
 	Problems []string
 	Found    int
@@ -103,6 +104,15 @@ func inspect(dir string, f func(db *crdb.DB) error) (err error) {
 type checker struct {
 	db     *crdb.DB
 	report *Report
+	hours  uint32 // the first hour whose shared bodies are kept
+}
+
+// named is an owner's name in a sentence.
+func named(name string) string {
+	if topic, is := topicOf(name); is {
+		return "topic " + topic
+	}
+	return "client " + name
 }
 
 func (c *checker) all() error {
@@ -111,7 +121,11 @@ func (c *checker) all() error {
 	} else {
 		c.report.Generation, c.report.Clean = g.number, g.clean
 	}
-	for _, part := range []func(){c.clients, c.strangers, c.bodies, c.sums} {
+	var err error
+	if c.hours, err = readHours(c.db); err != nil {
+		c.report.problem("%v", plain(err))
+	}
+	for _, part := range []func(){c.clients, c.follows, c.strangers, c.bodies, c.sums} {
 		part()
 	}
 	return nil
@@ -120,14 +134,21 @@ func (c *checker) all() error {
 // clients checks each client with its frames, records and snapshot.
 func (c *checker) clients() {
 	err := scan(c.db, "", func(id string, k *kept) bool {
-		if err := protocol.CheckClientID(id); err != nil {
-			c.report.problem("%v", protocol.AsError(err).Message)
+		if topic, is := topicOf(id); is {
+			if err := protocol.CheckTopic(topic); err != nil && topic != protocol.AllTopic {
+				c.report.problem("%v", protocol.AsError(err).Message)
+			}
+			c.report.Totals.Topics++
+		} else {
+			if err := protocol.CheckClientID(id); err != nil {
+				c.report.problem("%v", protocol.AsError(err).Message)
+			}
+			c.report.Totals.Clients++
 		}
 		c.state(id, k)
 		c.frames(id, &k.State)
 		c.records(id, &k.State)
 		c.snapshot(id, &k.State)
-		c.report.Totals.Clients++
 		c.report.Totals.Frames += int64(k.Frames())
 		c.report.Totals.Bytes += k.Bytes
 		return true
@@ -151,14 +172,14 @@ func (c *checker) state(id string, k *kept) {
 		{k.SnapshotAsOf, k.Head, "snapshot", "head"},
 	} {
 		if bound.low > bound.high {
-			c.report.problem("client %s: its %s, %d, is above its %s, %d", id, bound.lowName, bound.low, bound.higher, bound.high)
+			c.report.problem("%s: its %s, %d, is above its %s, %d", named(id), bound.lowName, bound.low, bound.higher, bound.high)
 		}
 	}
 	if k.Epoch == 0 {
-		c.report.problem("client %s: it has no epoch", id)
+		c.report.problem("%s: it has no epoch", named(id))
 	}
 	if k.generation == 0 || k.generation > c.report.Generation {
-		c.report.problem("client %s: it was written in generation %d of %d", id, k.generation, c.report.Generation)
+		c.report.problem("%s: it was written in generation %d of %d", named(id), k.generation, c.report.Generation)
 	}
 }
 
@@ -169,29 +190,29 @@ func (c *checker) frames(id string, is *store.State) {
 	c.each(spaceFrame, id, func(seq uint64, value []byte) {
 		switch {
 		case seq <= is.Cleaned || seq > is.Head:
-			c.report.problem("client %s: there is a frame %d, beside the frames %d to %d", id, seq, is.Cleaned+1, is.Head)
+			c.report.problem("%s: there is a frame %d, beside the frames %d to %d", named(id), seq, is.Cleaned+1, is.Head)
 			return
 		case seq > next:
-			c.report.problem("client %s: the frames %d to %d are missing", id, next, seq-1)
+			c.report.problem("%s: the frames %d to %d are missing", named(id), next, seq-1)
 		}
 		next = seq + 1
 		e, err := parseEntry(value)
 		if err != nil {
-			c.report.problem("client %s: frame %d is %v", id, seq, err)
+			c.report.problem("%s: frame %d is %v", named(id), seq, err)
 			return
 		}
-		if seq <= is.Floor {
+		if seq <= is.Floor || e.expired(c.hours) {
 			return
 		}
 		b, err := bodyOf(c.db, &e, id, seq)
 		if err != nil {
 			c.report.problem("%v", plain(err))
 		} else if err := protocol.CheckStored(b); err != nil {
-			c.report.problem("client %s: frame %d: %s", id, seq, protocol.AsError(err).Message)
+			c.report.problem("%s: frame %d: %s", named(id), seq, protocol.AsError(err).Message)
 		}
 	})
 	if next <= is.Head {
-		c.report.problem("client %s: the frames %d to %d are missing", id, next, is.Head)
+		c.report.problem("%s: the frames %d to %d are missing", named(id), next, is.Head)
 	}
 }
 
@@ -199,7 +220,7 @@ func (c *checker) records(id string, is *store.State) {
 	n := uint64(0)
 	defer func() {
 		if n != is.Records {
-			c.report.problem("client %s: there are %d records, not %d", id, n, is.Records)
+			c.report.problem("%s: there are %d records, not %d", named(id), n, is.Records)
 		}
 	}()
 	c.each(spaceRecord, id, func(first uint64, value []byte) {
@@ -208,9 +229,9 @@ func (c *checker) records(id string, is *store.State) {
 		k, err := parseRecord(first, value)
 		switch {
 		case err != nil:
-			c.report.problem("client %s: the record at frame %d is %v", id, first, err)
+			c.report.problem("%s: the record at frame %d is %v", named(id), first, err)
 		case first <= is.RecordsCleaned || k.Last > is.Head:
-			c.report.problem("client %s: there is a record of the frames %d to %d, beside those from %d to %d", id, first, k.Last, is.RecordsCleaned+1, is.Head)
+			c.report.problem("%s: there is a record of the frames %d to %d, beside those from %d to %d", named(id), first, k.Last, is.RecordsCleaned+1, is.Head)
 		}
 	})
 }
@@ -224,11 +245,11 @@ func (c *checker) snapshot(id string, is *store.State) {
 	case err != nil:
 		c.report.problem("%v", plain(err))
 	case b == nil:
-		c.report.problem("client %s: its snapshot is missing", id)
+		c.report.problem("%s: its snapshot is missing", named(id))
 	case asOf != is.SnapshotAsOf:
-		c.report.problem("client %s: its snapshot is as of %d, not %d", id, asOf, is.SnapshotAsOf)
+		c.report.problem("%s: its snapshot is as of %d, not %d", named(id), asOf, is.SnapshotAsOf)
 	case len(b) != is.SnapshotBytes:
-		c.report.problem("client %s: its snapshot has %d bytes, not %d", id, len(b), is.SnapshotBytes)
+		c.report.problem("%s: its snapshot has %d bytes, not %d", named(id), len(b), is.SnapshotBytes)
 	}
 }
 
@@ -247,6 +268,6 @@ func (c *checker) each(space byte, id string, f func(n uint64, value []byte)) {
 		err = errors.Join(it.Error(), it.Close())
 	}
 	if err != nil {
-		c.report.problem("client %s: its %s cannot be read: %v", id, map[byte]string{spaceFrame: "frames", spaceRecord: "records"}[space], plain(err))
+		c.report.problem("%s: its %s cannot be read: %v", named(id), map[byte]string{spaceFrame: "frames", spaceRecord: "records"}[space], plain(err))
 	}
 }

@@ -105,7 +105,7 @@ func TestCheckFinds(t *testing.T) {
 		"floor above head":      {state(func(is *store.State) { is.Floor = 9 }), "client a.b: its floor, 9, is above its head, 3"},
 		"cleaned above floor":   {state(func(is *store.State) { is.Cleaned = 1 }), "client a.b: its cleaned, 1, is above its floor, 0"},
 		"acked above head":      {state(func(is *store.State) { is.Acked = 4 }), "client a.b: its acked, 4, is above its head, 3"},
-		"other bytes":           {state(func(is *store.State) { is.Bytes++ }), "the totals are 2 clients, 10 frames and "},
+		"other bytes":           {state(func(is *store.State) { is.Bytes++ }), "the totals are 2 clients, 0 topics, 10 frames and "},
 		"no epoch":              {state(func(is *store.State) { is.Epoch = 0 }), "client a.b: it has no epoch"},
 		"no state":              {set(pebble.KeyOf('c', "a.b"), []byte("\x07")), `the state of "a.b": a value that cannot be read`},
 		"a client of no name":   {set(pebble.KeyOf('c', "a b"), pebble.StateValue(store.State{Epoch: 1}, 1)), "the client_id"},

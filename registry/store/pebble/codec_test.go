@@ -20,13 +20,13 @@ func TestKeysComeBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := names.Draw(t, "a"), names.Draw(t, "b")
 		m, n := rapid.Uint64().Draw(t, "m"), rapid.Uint64().Draw(t, "n")
-		for _, space := range []byte{spaceState, spaceSnapshot, spaceTopic, spaceTopicSnapshot} {
+		for _, space := range []byte{spaceState, spaceSnapshot} {
 			got, ok := parseName(appendName(nil, space, a))
 			require.True(t, ok)
 			require.Equal(t, a, got)
 			require.Equal(t, cmp(a, b), bytes.Compare(appendName(nil, space, a), appendName(nil, space, b)))
 		}
-		for _, space := range []byte{spaceFrame, spaceRecord, spaceTopicFrame} {
+		for _, space := range []byte{spaceFrame, spaceRecord} {
 			key := appendNumbered(nil, space, a, m)
 			name, number, ok := parseNumbered(key)
 			require.True(t, ok)
@@ -69,6 +69,7 @@ func TestValuesComeBack(t *testing.T) {
 			Epoch: n("epoch"), Floor: n("floor"), Head: n("head"), Acked: n("acked"), Sent: n("sent"), RecordFloor: n("recordFloor"),
 			Cleaned: n("cleaned"), RecordsCleaned: n("recordsCleaned"), Records: n("records"), Seen: i("seen"), Oldest: i("oldest"), Bytes: i("bytes"),
 			SnapshotAsOf: n("asOf"), SnapshotBytes: rapid.IntRange(0, math.MaxInt32).Draw(t, "snapshotBytes"),
+			All: n("all"), Follows: rapid.IntRange(0, math.MaxInt32).Draw(t, "follows"), Closed: rapid.Bool().Draw(t, "closed"),
 		}}
 		gotState, err := parseState(appendState(nil, &k))
 		require.NoError(t, err)
@@ -102,15 +103,20 @@ func TestValuesComeBack(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, g, gotGeneration)
 
-		s := sums{Totals: store.Totals{Clients: i("clients"), Frames: i("frames"), Bytes: i("bytes")}, dead: i("dead"), group: n("group"), synced: n("synced")}
+		s := sums{Totals: store.Totals{Clients: i("clients"), Topics: i("topics"), Frames: i("frames"), Bytes: i("bytes")}, dead: i("dead"), group: n("group"), synced: n("synced")}
 		gotSums, err := parseTotals(appendTotals(nil, s))
 		require.NoError(t, err)
 		require.Equal(t, s, gotSums)
 
-		c := cursor{epoch: n("epoch"), seq: n("seq")}
-		gotCursor, err := parseCursor(appendCursor(nil, c))
+		f := store.Follow{Cursor: n("cursor"), Named: rapid.Bool().Draw(t, "named")}
+		gotFollow, err := parseFollow(appendFollow(nil, &f))
 		require.NoError(t, err)
-		require.Equal(t, c, gotCursor)
+		require.Equal(t, f, gotFollow)
+
+		hour := rapid.Uint32().Draw(t, "first hour")
+		gotHour, err := parseHours(appendHours(nil, hour))
+		require.NoError(t, err)
+		require.Equal(t, hour, gotHour)
 	})
 }
 
@@ -145,7 +151,7 @@ func FuzzValues(f *testing.F) {
 	f.Add(appendRecord(nil, &store.KeptRecord{First: 3, Last: 9, At: 7}))
 	f.Add(appendGeneration(nil, generation{number: 1, opens: 5, mode: modeNever, clean: true}))
 	f.Add(appendTotals(nil, sums{dead: 4, group: 9, synced: 8}))
-	f.Add(appendCursor(nil, cursor{1, 2}))
+	f.Add(appendFollow(nil, &store.Follow{Named: true, Cursor: 300}))
 	f.Fuzz(func(t *testing.T, v []byte) {
 		if k, err := parseState(v); err == nil {
 			again, err := parseState(appendState(nil, &k))
@@ -172,8 +178,8 @@ func FuzzValues(f *testing.F) {
 			require.NoError(t, err)
 			require.Equal(t, s, again)
 		}
-		if c, err := parseCursor(v); err == nil {
-			again, err := parseCursor(appendCursor(nil, c))
+		if c, err := parseFollow(v); err == nil {
+			again, err := parseFollow(appendFollow(nil, &c))
 			require.NoError(t, err)
 			require.Equal(t, c, again)
 		}

@@ -205,7 +205,8 @@ func TestRefusedDirectories(t *testing.T) {
 		"a file":               {pebble.Options{Dir: file}, file + " is not a directory: name another data directory"},
 		"below a file":         {pebble.Options{Dir: filepath.Join(file, "x")}, "is not a directory: name another data directory"},
 		"other things":         {pebble.Options{Dir: other}, other + " is not a restante store, and holds other things (photo.jpg): name an empty or a new directory"},
-		"a newer format":       {pebble.Options{Dir: marked("restante store, format 2\n")}, "has format 2, and this version of restante knows formats up to 1: run the version that made it, or a later one"},
+		"a newer format":       {pebble.Options{Dir: marked("restante store, format 3\n")}, "has format 3, and this version of restante knows formats up to 2: run the version that made it, or a later one"},
+		"an earlier format":    {pebble.Options{Dir: marked("restante store, format 1\n")}, "has format 1, of a version of restante before its first release, which this one does not read: move the directory away and begin a new one"},
 		"a newer one, and odd": {pebble.Options{Dir: marked("restante store, format 12, unfinished\n")}, "has format 12"},
 		"an odd mark":          {pebble.Options{Dir: marked("hello")}, `does not say what store this is, but "hello": restore the directory from a backup`},
 		"in use":               {pebble.Options{Dir: used}, "the store in " + used + " is in use by another process"},
@@ -231,7 +232,7 @@ func TestUnfinished(t *testing.T) {
 	write := func(name, text string) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
-	write("RESTANTE", "restante store, format 1, unfinished\n")
+	write("RESTANTE", "restante store, format 2, unfinished\n")
 	write("000002.log", "rubbish")
 	write("MANIFEST-000001", "rubbish")
 	write("marker.manifest.000001.MANIFEST-000001", "")
@@ -244,7 +245,7 @@ func TestUnfinished(t *testing.T) {
 	require.NoError(t, s.Close())
 	text, err := os.ReadFile(filepath.Join(dir, "RESTANTE"))
 	require.NoError(t, err)
-	require.Equal(t, "restante store, format 1\n", string(text))
+	require.Equal(t, "restante store, format 2\n", string(text))
 	info, err := os.Stat(dir)
 	require.NoError(t, err)
 	require.True(t, info.IsDir())

@@ -21,7 +21,7 @@ const (
 	markText   = "restante store, format "
 	unfinished = ", unfinished" // the directory is being made: nothing was ever confirmed from it
 	// format is the one that this code reads and writes.
-	format = 1
+	format = 2
 )
 
 // standing is what a directory is found to be.
@@ -88,6 +88,8 @@ func (d directory) standing(text string) (standing, error) {
 	switch {
 	case !ok || err != nil || n < 1:
 		return 0, fmt.Errorf("the file %s of %s does not say what store this is, but %.60q: restore the directory from a backup", markFile, d.path, text)
+	case n < format:
+		return 0, fmt.Errorf("the store in %s has format %d, of a version of restante before its first release, which this one does not read: move the directory away and begin a new one", d.path, n)
 	case n > format:
 		return 0, fmt.Errorf("the store in %s has format %d, and this version of restante knows formats up to %d: run the version that made it, or a later one", d.path, n, format)
 	case half:

@@ -312,16 +312,6 @@ func TestHole(t *testing.T) {
 			s.Read(c, store.Read{After: 3, Last: 9, Frames: 9, Bytes: 999})
 			return take(t, c.bodies).err
 		},
-		"a shared body that went too early": func(s *pebble.Store, c *client) error {
-			id := s.Share(protocol.Body(`{"type":"s"}`), 1)
-			u := store.Update{Was: c.is, Is: c.is, First: 4, Bodies: []protocol.Body{protocol.Body(`{"type":"s"}`)}, Shared: []store.BodyID{id}}
-			u.Is.Head = 4
-			c.give(s, u)
-			require.NoError(t, c.wait(t))
-			require.NoError(t, s.Tidy(context.Background(), 2*3600_000))
-			_, err := c.load(t, s, 1000)
-			return err
-		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := pebble.Open(pebble.Options{Dir: "data", FS: vfs.NewMem(), Logger: silent})

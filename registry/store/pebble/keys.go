@@ -16,15 +16,12 @@ import (
 //	r id 0 first(8)     a record of a send id or idempotency key, by the first of its frames (P-18)
 //	s id                a stored snapshot's data (P-9)
 //	b hour(4) n(8)      a shared body
+//	u id 0 topic        what a client follows, and how far it is (P-19)
+//	u id 0 pattern      a pattern that it has subscribed to (P-32)
+//	w topic 0 id        who follows a topic
+//	p pattern 0 id      who has subscribed to a pattern
 //
-// Kept free for topics (P-19, P-32), with the values of their namesakes above:
-//
-//	t topic             a topic's state
-//	l topic 0 seq(8)    a frame of its log
-//	o topic             its snapshot's data
-//	w topic 0 id        who follows it: the follower's cursor
-//	u id 0 pattern      what a client has subscribed to
-//	p pattern 0 id      who has subscribed to a pattern with * or > in it
+// The name of a topic's log is store.TopicMark and the topic: it lies in c, f, r and s beside the clients.
 const (
 	spaceMeta     = 'm'
 	spaceState    = 'c'
@@ -33,18 +30,16 @@ const (
 	spaceSnapshot = 's'
 	spaceBody     = 'b'
 
-	spaceTopic         = 't'
-	spaceTopicFrame    = 'l'
-	spaceTopicSnapshot = 'o'
-	spaceFollower      = 'w'
-	spaceSubscription  = 'u'
-	spacePattern       = 'p'
+	spaceFollower     = 'w'
+	spaceSubscription = 'u'
+	spacePattern      = 'p'
 )
 
 // The store's own records.
 var (
 	keyGeneration = []byte{spaceMeta, 'g'}
 	keyTotals     = []byte{spaceMeta, 't'}
+	keyHours      = []byte{spaceMeta, 'b'}
 )
 
 const (

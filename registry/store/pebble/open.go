@@ -136,6 +136,9 @@ func (s *Store) begin(o Options, d directory) error {
 		g, err := readGeneration(db)
 		if err == nil {
 			s.totals, err = readTotals(db)
+			hours, herr := readHours(db)
+			s.hours.Store(hours)
+			err = errors.Join(err, herr)
 			s.totals.synced = s.totals.group // the library has synced all that it found
 		}
 		if err != nil {
@@ -153,6 +156,7 @@ func (s *Store) mark(db *crdb.DB, g generation) error {
 	s.totals.synced = max(s.synced.Load(), s.totals.synced)
 	b := db.NewBatch()
 	_ = b.Set(keyGeneration, appendGeneration(nil, g), nil)
+	_ = b.Set(keyHours, appendHours(nil, s.hours.Load()), nil) // also where none has gone: not finding it would cost the next start more
 	_ = b.Set(keyTotals, appendTotals(nil, s.totals), nil)
 	if err := db.Apply(b, crdb.Sync); err != nil {
 		return err

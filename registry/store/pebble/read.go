@@ -109,7 +109,7 @@ func (s *Store) readAll(i int) {
 		s.mu.Unlock()
 
 		r := s.find(a)
-		if r.err != nil {
+		if r.err != nil && !errors.Is(r.err, store.ErrExpired) {
 			s.onRead(r.err) // which answers a, too
 			return
 		}
@@ -134,27 +134,73 @@ func (s *Store) find(a *ask) (r result) {
 	id := a.owner.ClientID()
 	switch a.kind {
 	case askLoad:
-		r.client, r.err = load(s.db, id, a.hot)
+		r.client, r.err = load(s.db, id, a.hot, s.hours.Load())
 	case askRead:
-		r.bodies, r.err = readBodies(s.db, id, a.read)
+		r.bodies, r.err = readBodies(s.db, id, a.read, s.hours.Load())
 	case askSnapshot:
 		r.asOf, r.data, r.err = readSnapshot(s.db, id)
 	}
 	return r
 }
 
-// load reads the client id; nil if the store does not have it.
-func load(db crdb.Reader, id string, hot int64) (*store.Client, error) {
+// load reads the client id; nil if the store does not have it. Shared bodies are kept from the given hour on.
+func load(db crdb.Reader, id string, hot int64, hours uint32) (*store.Client, error) {
 	k, err := readState(db, id)
 	if err != nil || k.Epoch == 0 {
 		return nil, err
 	}
 	c := &store.Client{State: k.State, Generation: k.generation}
-	if c.Frames, err = loadFrames(db, id, &k.State, hot); err != nil {
+	if c.Frames, c.Expired, err = loadFrames(db, id, &k.State, hot, hours); err != nil {
 		return nil, err
 	}
-	c.Records, err = loadRecords(db, id, &k.State)
+	if c.Records, err = loadRecords(db, id, &k.State); err != nil || k.Follows == 0 {
+		return c, err
+	}
+	c.Follows, c.Patterns, err = loadFollows(db, id)
 	return c, err
+}
+
+// loadFollows reads what the client id has subscribed to.
+func loadFollows(db crdb.Reader, id string) (follows []store.Follow, patterns []string, err error) {
+	prefix := append(appendName(nil, spaceSubscription, id), 0)
+	it, err := db.NewIter(&crdb.IterOptions{LowerBound: prefix, UpperBound: append(appendName(nil, spaceSubscription, id), 1)})
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	for ok := it.First(); ok; ok = it.Next() {
+		name := string(it.Key()[len(prefix):])
+		if protocol.IsPattern(name) {
+			patterns = append(patterns, name)
+			continue
+		}
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return nil, nil, err
+		}
+		f, err := parseFollow(value)
+		if err != nil {
+			return nil, nil, fmt.Errorf("what %s follows, %s: %w", id, name, err)
+		}
+		f.Topic = name
+		if f.Gone, err = missing(db, appendPair(nil, spaceFollower, name, id)); err != nil {
+			return nil, nil, err
+		}
+		follows = append(follows, f)
+	}
+	return follows, patterns, it.Error()
+}
+
+// missing reports whether there is nothing under the key.
+func missing(db crdb.Reader, key []byte) (bool, error) {
+	_, done, err := db.Get(key)
+	if errors.Is(err, crdb.ErrNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return false, done.Close()
 }
 
 // readState reads the state of the client id, the zero one if the store does not have it.
@@ -173,15 +219,15 @@ func readState(db crdb.Reader, id string) (kept, error) {
 	return k, errors.Join(err, done.Close())
 }
 
-// loadFrames reads the retained frames, the newest first, so that their bodies are those that fit hot.
-func loadFrames(db crdb.Reader, id string, is *store.State, hot int64) (frames []store.Frame, err error) {
+// loadFrames reads the retained frames, the newest first, so that their bodies are those that fit hot. It ends at the first whose shared body is gone.
+func loadFrames(db crdb.Reader, id string, is *store.State, hot int64, hours uint32) (frames []store.Frame, expired uint64, err error) {
 	if is.Head <= is.Floor {
-		return nil, nil
+		return nil, 0, nil
 	}
 	n := is.Frames()
 	it, err := numbered(db, spaceFrame, id, is.Floor, is.Head)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer func() { err = errors.Join(err, it.Close()) }()
 	ok := it.Last()
@@ -191,18 +237,26 @@ func loadFrames(db crdb.Reader, id string, is *store.State, hot int64) (frames [
 	for seq := is.Head; seq > is.Floor; seq-- {
 		e, err := entryAt(it, ok, id, seq)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
+		}
+		if e.expired(hours) {
+			return frames[seq-is.Floor:], seq, nil
 		}
 		f := &frames[seq-is.Floor-1]
-		f.At, f.Size = e.at, e.size
+		f.At, f.Size, f.OfTopic = e.at, e.size, e.shared != (store.BodyID{}) || protocol.OfTopic(e.body)
 		if hot -= int64(e.size); hot >= 0 {
 			if f.Body, err = bodyOf(db, &e, id, seq); err != nil {
-				return nil, err
+				return nil, 0, err
 			}
 		}
 		ok = it.Prev()
 	}
-	return frames, nil
+	return frames, 0, nil
+}
+
+// expired reports whether e's body is a shared one that has been let go of.
+func (e *entry) expired(hours uint32) bool {
+	return e.shared.Hour < hours && e.shared != (store.BodyID{})
 }
 
 func loadRecords(db crdb.Reader, id string, is *store.State) (records []store.KeptRecord, err error) {
@@ -230,7 +284,7 @@ func loadRecords(db crdb.Reader, id string, is *store.State) (records []store.Ke
 }
 
 // readBodies reads the bodies that r asks for, at least one.
-func readBodies(db crdb.Reader, id string, r store.Read) (bodies []protocol.Body, err error) {
+func readBodies(db crdb.Reader, id string, r store.Read, hours uint32) (bodies []protocol.Body, err error) {
 	it, err := numbered(db, spaceFrame, id, r.After, max(r.Last, r.After+1))
 	if err != nil {
 		return nil, err
@@ -242,6 +296,12 @@ func readBodies(db crdb.Reader, id string, r store.Read) (bodies []protocol.Body
 		e, err := entryAt(it, ok, id, seq)
 		if err != nil {
 			return nil, err
+		}
+		if e.expired(hours) {
+			if len(bodies) == 0 {
+				return nil, store.ErrExpired
+			}
+			break
 		}
 		size += e.size
 		if len(bodies) > 0 && (size > r.Bytes || len(bodies) >= r.Frames) {

@@ -49,6 +49,7 @@ type Store struct {
 	inside int       // calls that block, and our goroutines, under way
 
 	bodies atomic.Uint64 // the N of the last shared body
+	hours  atomic.Uint32 // the first hour whose shared bodies are kept
 	dirty  chan struct{} // with SyncInterval: something is applied and not synced
 	// applied and synced number the last group that was applied without a sync, and the last one known to be synced.
 	applied, synced atomic.Uint64
@@ -92,7 +93,7 @@ func (s *Store) Commit(o store.Owner, u *store.Update) (now bool, err error) {
 		return false, nil
 	}
 	s.open.put(o.ClientID(), u, s.generation.number)
-	s.totals.count(u)
+	s.totals.count(o.ClientID(), u)
 	s.join(o, u.Token, !u.Lazy)
 	return false, nil
 }

@@ -20,10 +20,10 @@ func (c *checker) strangers() {
 		key := it.Key()
 		switch key[0] {
 		case spaceMeta:
-			if string(key) != string(keyGeneration) && string(key) != string(keyTotals) {
+			if string(key) != string(keyGeneration) && string(key) != string(keyTotals) && string(key) != string(keyHours) {
 				c.report.problem("there is an unknown key, %q", key)
 			}
-		case spaceState, spaceBody: // seen one by one, elsewhere
+		case spaceState, spaceBody, spaceSubscription, spaceFollower, spacePattern: // seen one by one, elsewhere
 			ok = it.SeekGE([]byte{key[0] + 1})
 			continue
 		case spaceFrame, spaceRecord, spaceSnapshot:
@@ -36,7 +36,7 @@ func (c *checker) strangers() {
 				k, err := readState(c.db, id)
 				last, there = id, err == nil && k.Epoch != 0 && (key[0] != spaceSnapshot || k.SnapshotBytes > 0)
 				if !there {
-					c.report.problem("there is something of client %s, which is not there: %q", id, key)
+					c.report.problem("there is something of %s, which is not there: %q", named(id), key)
 				}
 			}
 			if key[0] == spaceSnapshot {
@@ -96,7 +96,8 @@ func (c *checker) sums() {
 	case err != nil:
 		c.report.problem("%v", err)
 	case t.Totals != c.report.Totals:
-		c.report.problem("the totals are %d clients, %d frames and %d bytes, but there are %d, %d and %d",
-			t.Clients, t.Frames, t.Bytes, c.report.Totals.Clients, c.report.Totals.Frames, c.report.Totals.Bytes)
+		is := c.report.Totals
+		c.report.problem("the totals are %d clients, %d topics, %d frames and %d bytes, but there are %d, %d, %d and %d",
+			t.Clients, t.Topics, t.Frames, t.Bytes, is.Clients, is.Topics, is.Frames, is.Bytes)
 	}
 }

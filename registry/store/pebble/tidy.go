@@ -3,6 +3,7 @@ package pebble
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	crdb "github.com/cockroachdb/pebble/v2"
 
@@ -87,10 +88,28 @@ func (s *Store) dropBodies(hour uint32) error {
 		return s.failure
 	}
 	s.open.deleteRange(first, end)
+	s.open.set(keyHours, appendHours(nil, hour))
+	s.hours.Store(max(s.hours.Load(), hour)) // those that are read meanwhile as if they were gone are as good as gone
 	s.totals.dead += int64(size)
 	s.join(done, 0, false)
 	s.mu.Unlock()
 	return <-done
+}
+
+// readHours is the first hour whose shared bodies are kept.
+func readHours(db crdb.Reader) (uint32, error) {
+	value, done, err := db.Get(keyHours)
+	if errors.Is(err, crdb.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	hour, err := parseHours(value)
+	if err != nil {
+		err = fmt.Errorf("which shared bodies are kept: %w", err)
+	}
+	return hour, errors.Join(err, done.Close())
 }
 
 // ClientID names nobody.

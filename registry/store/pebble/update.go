@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"encoding/binary"
+	"strings"
 
 	"github.com/restante/restante/protocol"
 	"github.com/restante/restante/registry/store"
@@ -27,6 +28,7 @@ func (g *group) deleteRange(a, end []byte) { _ = g.batch.DeleteRange(a, end, nil
 
 // put encodes u, an update of the client id.
 func (g *group) put(id string, u *store.Update, generation uint32) {
+	g.follow(id, u)
 	if u.Delete {
 		g.forget(id, &u.Was)
 		return
@@ -81,6 +83,44 @@ func (g *group) forget(id string, was *store.State) {
 	g.clean(spaceFrame, id, was.Cleaned, was.Head)
 	if was.Records > 0 {
 		g.clean(spaceRecord, id, was.RecordsCleaned, was.Head)
+	}
+	if topic, is := topicOf(id); is { // nobody follows it any more
+		g.key = append(appendName(g.key[:0], spaceFollower, topic), 0)
+		g.end = append(appendName(g.end[:0], spaceFollower, topic), 1)
+		g.deleteRange(g.key, g.end)
+	}
+}
+
+// topicOf is the topic that an owner's name stands for.
+func topicOf(name string) (topic string, is bool) { return strings.CutPrefix(name, store.TopicMark) }
+
+// follow encodes what has changed in what the client id has subscribed to.
+func (g *group) follow(id string, u *store.Update) {
+	for i := range u.Follows {
+		f := &u.Follows[i]
+		g.key = appendPair(g.key[:0], spaceSubscription, id, f.Topic)
+		if f.Gone {
+			g.delete(g.key)
+			g.delete(appendPair(nil, spaceFollower, f.Topic, id))
+			continue
+		}
+		g.end = appendFollow(g.end[:0], f)
+		g.set(g.key, g.end)
+		if f.New {
+			g.key = appendPair(g.key[:0], spaceFollower, f.Topic, id)
+			g.set(g.key, []byte{formMark})
+		}
+	}
+	for _, p := range u.Patterns {
+		g.key = appendPair(g.key[:0], spaceSubscription, id, p.Pattern)
+		g.end = appendPair(g.end[:0], spacePattern, p.Pattern, id)
+		if p.Gone {
+			g.delete(g.key)
+			g.delete(g.end)
+			continue
+		}
+		g.set(g.key, []byte{formMark})
+		g.set(g.end, []byte{formMark})
 	}
 }
 
@@ -139,9 +179,13 @@ func (g *group) clean(space byte, id string, after, last uint64) {
 }
 
 // count keeps the totals as u changes them, and notes what has died.
-func (t *sums) count(u *store.Update) {
+func (t *sums) count(id string, u *store.Update) {
+	owners := &t.Clients
+	if _, topic := topicOf(id); topic {
+		owners = &t.Topics
+	}
 	if u.Was.Epoch != 0 {
-		t.Clients--
+		*owners--
 		t.Frames -= int64(u.Was.Frames())
 		t.Bytes -= u.Was.Bytes
 	}
@@ -153,7 +197,7 @@ func (t *sums) count(u *store.Update) {
 	for _, b := range u.Bodies {
 		grown += int64(len(b)) + protocol.FrameOverhead
 	}
-	t.Clients++
+	*owners++
 	t.Frames += int64(u.Is.Frames())
 	t.Bytes += u.Is.Bytes
 	t.dead += max(grown-u.Is.Bytes, 0)

@@ -19,7 +19,9 @@ const (
 	formSnapshot   = 1 // the seq that it is as of, and its data
 	formGeneration = 1
 	formTotals     = 1
-	formCursor     = 1
+	formFollow     = 1 // flags and the cursor
+	formMark       = 1 // nothing: the key says it all
+	formHours      = 1
 )
 
 var errValue = errors.New("a value that cannot be read")
@@ -40,8 +42,17 @@ func appendState(dst []byte, k *kept) []byte {
 	for _, n := range [...]int64{k.Seen, k.Oldest, k.Bytes} {
 		dst = binary.AppendVarint(dst, n)
 	}
-	dst = binary.AppendUvarint(dst, k.SnapshotAsOf)
-	return binary.AppendUvarint(dst, uint64(k.SnapshotBytes))
+	for _, n := range [...]uint64{k.SnapshotAsOf, uint64(k.SnapshotBytes), k.All, uint64(k.Follows)} {
+		dst = binary.AppendUvarint(dst, n)
+	}
+	return append(dst, flag(k.Closed))
+}
+
+func flag(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func parseState(value []byte) (k kept, err error) {
@@ -57,6 +68,9 @@ func parseState(value []byte) (k kept, err error) {
 	}
 	k.SnapshotAsOf = r.uvarint(math.MaxUint64)
 	k.SnapshotBytes = int(r.uvarint(math.MaxInt32))
+	k.All = r.uvarint(math.MaxUint64)
+	k.Follows = int(r.uvarint(math.MaxInt32))
+	k.Closed = r.flag()
 	return k, r.end()
 }
 
@@ -152,11 +166,7 @@ type generation struct {
 func appendGeneration(dst []byte, g generation) []byte {
 	dst = binary.AppendUvarint(append(dst, formGeneration), uint64(g.number))
 	dst = binary.AppendUvarint(dst, g.opens)
-	clean := byte(0)
-	if g.clean {
-		clean = 1
-	}
-	return append(dst, byte(g.mode), clean)
+	return append(dst, byte(g.mode), flag(g.clean))
 }
 
 func parseGeneration(value []byte) (g generation, err error) {
@@ -165,9 +175,8 @@ func parseGeneration(value []byte) (g generation, err error) {
 	g.number = uint32(r.uvarint(math.MaxUint32))
 	g.opens = r.uvarint(math.MaxUint64)
 	g.mode = mode(r.byte())
-	clean := r.byte()
-	r.bad = r.bad || g.number == 0 || g.mode > modeNever || clean > 1
-	g.clean = clean == 1
+	g.clean = r.flag()
+	r.bad = r.bad || g.number == 0 || g.mode > modeNever
 	return g, r.end()
 }
 
@@ -181,7 +190,7 @@ type sums struct {
 
 func appendTotals(dst []byte, t sums) []byte {
 	dst = append(dst, formTotals)
-	for _, n := range [...]int64{t.Clients, t.Frames, t.Bytes, t.dead} {
+	for _, n := range [...]int64{t.Clients, t.Topics, t.Frames, t.Bytes, t.dead} {
 		dst = binary.AppendVarint(dst, n)
 	}
 	dst = binary.AppendUvarint(dst, t.group)
@@ -191,27 +200,36 @@ func appendTotals(dst []byte, t sums) []byte {
 func parseTotals(value []byte) (t sums, err error) {
 	r := reader{rest: value}
 	r.form(formTotals)
-	for _, n := range [...]*int64{&t.Clients, &t.Frames, &t.Bytes, &t.dead} {
+	for _, n := range [...]*int64{&t.Clients, &t.Topics, &t.Frames, &t.Bytes, &t.dead} {
 		*n = r.varint()
 	}
 	t.group, t.synced = r.uvarint(math.MaxUint64), r.uvarint(math.MaxUint64)
 	return t, r.end()
 }
 
-// cursor is a follower's place in a topic's log (P-19).
-type cursor struct{ epoch, seq uint64 }
-
-func appendCursor(dst []byte, c cursor) []byte {
-	dst = binary.BigEndian.AppendUint64(append(dst, formCursor), c.epoch)
-	return binary.AppendUvarint(dst, c.seq)
+// appendFollow appends a client's place in a topic's log (P-19).
+func appendFollow(dst []byte, f *store.Follow) []byte {
+	return binary.AppendUvarint(append(dst, formFollow, flag(f.Named)), f.Cursor)
 }
 
-func parseCursor(value []byte) (c cursor, err error) {
+func parseFollow(value []byte) (f store.Follow, err error) {
 	r := reader{rest: value}
-	r.form(formCursor)
-	c.epoch = r.uint64()
-	c.seq = r.uvarint(math.MaxUint64)
-	return c, r.end()
+	r.form(formFollow)
+	f.Named = r.flag()
+	f.Cursor = r.uvarint(math.MaxUint64)
+	return f, r.end()
+}
+
+// appendHours appends the first hour whose shared bodies are kept.
+func appendHours(dst []byte, hour uint32) []byte {
+	return binary.AppendUvarint(append(dst, formHours), uint64(hour))
+}
+
+func parseHours(value []byte) (hour uint32, err error) {
+	r := reader{rest: value}
+	r.form(formHours)
+	hour = uint32(r.uvarint(math.MaxUint32))
+	return hour, r.end()
 }
 
 // reader takes a value apart. After the first thing that does not fit, it reads zeros.
@@ -228,6 +246,12 @@ func (r *reader) byte() byte {
 	b := r.rest[0]
 	r.rest = r.rest[1:]
 	return b
+}
+
+func (r *reader) flag() bool {
+	b := r.byte()
+	r.bad = r.bad || b > 1
+	return b == 1
 }
 
 func (r *reader) form(want byte) { r.bad = r.byte() != want || r.bad }
