@@ -160,7 +160,7 @@ func (c *conn) forbidden(m protocol.Message) *protocol.Error {
 		return nil
 	}
 	e := protocol.Errorf(protocol.CodeForbidden, "the credential does not allow to %s here", verb)
-	e.ID = m.ID
+	e.ID, e.Topic = m.ID, m.Topic
 	return e
 }
 

@@ -2,6 +2,9 @@ package transport
 
 import "net/http"
 
+// exposed are the headers of an answer that such a page may read.
+const exposed = "ETag, Retry-After, " + headerClosed + ", " + headerCursor + ", " + headerHead + ", " + headerMore + ", " + headerResume
+
 // allowCORS lets a page of an allowed origin read the answer (P-31): exactly that origin is named, never "*". Cookies are
 // not allowed across origins; a credential travels in Authorization or in the URL.
 func (h *Handler) allowCORS(hdr http.Header, r *http.Request) {
@@ -11,7 +14,7 @@ func (h *Handler) allowCORS(hdr http.Header, r *http.Request) {
 	hdr.Add("Vary", "Origin")
 	if o := r.Header["Origin"]; len(o) == 1 && h.allowedOrigin(o[0]) {
 		hdr.Set("Access-Control-Allow-Origin", o[0])
-		hdr.Set("Access-Control-Expose-Headers", "Retry-After")
+		hdr.Set("Access-Control-Expose-Headers", exposed)
 	}
 }
 
@@ -24,7 +27,7 @@ func preflight(r *http.Request) bool {
 func answerPreflight(w http.ResponseWriter) {
 	hdr := w.Header()
 	hdr.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, DELETE")
-	hdr.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key")
+	hdr.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID")
 	hdr.Set("Access-Control-Max-Age", "7200")
 	w.WriteHeader(http.StatusNoContent)
 }

@@ -24,7 +24,7 @@ func TestP31_CORS(t *testing.T) {
 		for _, m := range []string{"GET", "POST", "PUT", "DELETE"} {
 			require.Contains(t, w.Header().Get("Access-Control-Allow-Methods"), m)
 		}
-		require.Equal(t, "Authorization, Content-Type, Idempotency-Key", w.Header().Get("Access-Control-Allow-Headers"))
+		require.Equal(t, "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID", w.Header().Get("Access-Control-Allow-Headers"))
 		require.Equal(t, "7200", w.Header().Get("Access-Control-Max-Age"))
 		require.Equal(t, "Origin", w.Header().Get("Vary"))
 		require.Empty(t, w.Body.String())
@@ -36,7 +36,7 @@ func TestP31_CORS(t *testing.T) {
 			w := httpCall{method: "GET", path: "/v1/clients/a", header: map[string]string{"Origin": origin}}.do(h)
 			require.Equal(t, 200, w.Code)
 			require.Equal(t, origin, w.Header().Get("Access-Control-Allow-Origin"))
-			require.Equal(t, "Retry-After", w.Header().Get("Access-Control-Expose-Headers"))
+			require.Equal(t, "ETag, Retry-After, Restante-Closed, Restante-Cursor, Restante-Head, Restante-More, Restante-Resume", w.Header().Get("Access-Control-Expose-Headers"))
 			require.Empty(t, w.Header().Get("Access-Control-Allow-Credentials"))
 		}
 	})

@@ -37,12 +37,68 @@ type httpFake struct {
 	reply     []byte
 	state     protocol.State
 	list      protocol.List
+	page      protocol.TopicPage
 	stored    protocol.StoredSnapshot
 	err       error // of every call that has no function of its own
 	notReady  error
 }
 
 var _ Registry = (*httpFake)(nil)
+
+func (f *httpFake) PublishTopic(_ context.Context, topic string, p Publish) (protocol.TopicPublished, error) {
+	f.note("publish topic " + topic)
+	f.published = p
+	n := uint64(len(p.Bodies))
+	return protocol.TopicPublished{Topic: topic, Epoch: "e1", FirstSeq: 1, Seq: n, Status: p.Wait}, f.err
+}
+
+func (f *httpFake) Broadcast(ctx context.Context, p Publish) (protocol.TopicPublished, error) {
+	return f.PublishTopic(ctx, protocol.AllTopic, p)
+}
+
+func (f *httpFake) CloseTopic(_ context.Context, topic string) (protocol.TopicPublished, error) {
+	f.note("close topic " + topic)
+	return protocol.TopicPublished{Topic: topic, Seq: 9}, f.err
+}
+
+func (f *httpFake) ReadTopic(_ context.Context, topic string, r Read) (protocol.TopicPage, error) {
+	f.note("read topic " + topic)
+	f.read = r
+	return f.page, f.err
+}
+
+func (f *httpFake) Topic(_ context.Context, topic, cursor string, limit int) (protocol.TopicState, error) {
+	f.note("topic " + topic)
+	f.cursor, f.limit = cursor, limit
+	return protocol.TopicState{Topic: topic}, f.err
+}
+
+func (f *httpFake) Topics(_ context.Context, cursor string, limit int) (protocol.TopicList, error) {
+	f.note("topics")
+	f.cursor, f.limit = cursor, limit
+	return protocol.TopicList{}, f.err
+}
+
+func (f *httpFake) DeleteTopic(_ context.Context, topic string) error {
+	f.note("delete topic " + topic)
+	return f.err
+}
+
+func (f *httpFake) PutTopicSnapshot(_ context.Context, topic string, asOf protocol.Cursor, data []byte) (protocol.StoredSnapshot, error) {
+	f.note("put topic snapshot " + topic)
+	f.asOf, f.data = asOf, data
+	return protocol.StoredSnapshot{Topic: topic, AsOf: asOf.String()}, f.err
+}
+
+func (f *httpFake) TopicSnapshot(_ context.Context, topic string) (protocol.StoredSnapshot, error) {
+	f.note("topic snapshot " + topic)
+	return f.stored, f.err
+}
+
+func (f *httpFake) DeleteTopicSnapshot(_ context.Context, topic string) error {
+	f.note("delete topic snapshot " + topic)
+	return f.err
+}
 
 func (f *httpFake) note(what string) {
 	f.mu.Lock()

@@ -87,18 +87,9 @@ func (h *Handler) readFrames(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	var r Read
-	if r.Since, err = c.since(); err != nil {
+	r, err := c.page()
+	if err != nil {
 		return answer{}, err
-	}
-	if r.Limit, err = c.limit(protocol.MaxPageFrames); err != nil {
-		return answer{}, err
-	}
-	if r.Wait, err = c.duration("wait", 0, 0); err != nil {
-		return answer{}, err
-	}
-	if left := time.Until(c.grant.Expires); !c.grant.Expires.IsZero() && left < r.Wait {
-		r.Wait = max(left, 0) // a right does not outlive its credential by waiting
 	}
 	page, err := h.reg.Read(c.r.Context(), id, r)
 	if err != nil {
@@ -108,4 +99,21 @@ func (h *Handler) readFrames(c *call) (answer, error) {
 		page.Frames = noFrames
 	}
 	return jsonAnswer(page)
+}
+
+// page is what the call asks to read.
+func (c *call) page() (r Read, err error) {
+	if r.Since, err = c.since(); err != nil {
+		return r, err
+	}
+	if r.Limit, err = c.limit(protocol.MaxPageFrames); err != nil {
+		return r, err
+	}
+	if r.Wait, err = c.duration("wait", 0, 0); err != nil {
+		return r, err
+	}
+	if left := time.Until(c.grant.Expires); !c.grant.Expires.IsZero() && left < r.Wait {
+		r.Wait = max(left, 0) // a right does not outlive its credential by waiting
+	}
+	return r, nil
 }

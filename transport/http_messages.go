@@ -45,7 +45,11 @@ func (c *call) mayMessage(id string, m protocol.Message) error {
 	case protocol.TypeSend:
 		err = c.also(VerbSend, m.To)
 	case protocol.TypeSubscribe:
-		err = c.also(VerbSubscribe, m.Topic)
+		if err = c.also(VerbSubscribe, m.Topic); err != nil {
+			e := *protocol.AsError(err)
+			e.Topic = m.Topic
+			err = &e
+		}
 	case protocol.TypeAck:
 		err = c.also(VerbAck, id)
 	}
@@ -70,10 +74,11 @@ func errorReply(reply []byte) error {
 		Code         protocol.Code `json:"code"`
 		Message      string        `json:"message"`
 		ID           string        `json:"id"`
+		Topic        string        `json:"topic"`
 		RetryAfterMS int64         `json:"retry_after_ms"`
 	}
 	if json.Unmarshal(reply, &m) != nil || m.Type != "error" {
 		return nil
 	}
-	return &protocol.Error{Code: m.Code, Message: m.Message, ID: m.ID, RetryAfterMS: m.RetryAfterMS}
+	return &protocol.Error{Code: m.Code, Message: m.Message, ID: m.ID, Topic: m.Topic, RetryAfterMS: m.RetryAfterMS}
 }

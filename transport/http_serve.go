@@ -43,16 +43,23 @@ type methods map[string]endpoint
 func (h *Handler) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	for path, m := range map[string]methods{
-		"/v1/clients":               {http.MethodGet: h.listClients},
-		"/v1/clients/{id}":          {http.MethodGet: h.clientState, http.MethodDelete: h.deleteClient},
-		"/v1/clients/{id}/frames":   {http.MethodGet: h.readFrames, http.MethodPost: h.publish},
-		"/v1/clients/{id}/ack":      {http.MethodPost: h.ack},
-		"/v1/clients/{id}/messages": {http.MethodPost: h.message},
-		"/v1/clients/{id}/snapshot": {http.MethodPut: h.putSnapshot, http.MethodGet: h.snapshot, http.MethodDelete: h.deleteSnapshot},
-		"/v1/janitor/sweep":         {http.MethodPost: h.sweep},
-		"/healthz":                  {http.MethodGet: h.healthz},
-		"/readyz":                   {http.MethodGet: h.readyz},
-		"/metrics":                  {http.MethodGet: h.serveMetrics},
+		"/v1/clients":                 {http.MethodGet: h.listClients},
+		"/v1/clients/{id}":            {http.MethodGet: h.clientState, http.MethodDelete: h.deleteClient},
+		"/v1/clients/{id}/frames":     {http.MethodGet: h.readFrames, http.MethodPost: h.publish},
+		"/v1/clients/{id}/ack":        {http.MethodPost: h.ack},
+		"/v1/clients/{id}/messages":   {http.MethodPost: h.message},
+		"/v1/clients/{id}/events":     {http.MethodGet: h.events},
+		"/v1/clients/{id}/snapshot":   {http.MethodPut: h.putSnapshot, http.MethodGet: h.snapshot, http.MethodDelete: h.deleteSnapshot},
+		"/v1/topics":                  {http.MethodGet: h.listTopics},
+		"/v1/topics/{topic}":          {http.MethodGet: h.topicState, http.MethodDelete: h.deleteTopic},
+		"/v1/topics/{topic}/frames":   {http.MethodGet: h.readTopic, http.MethodPost: h.publishTopic},
+		"/v1/topics/{topic}/close":    {http.MethodPost: h.closeTopic},
+		"/v1/topics/{topic}/snapshot": {http.MethodPut: h.putTopicSnapshot, http.MethodGet: h.topicSnapshot, http.MethodDelete: h.deleteTopicSnapshot},
+		"/v1/broadcast":               {http.MethodPost: h.broadcast},
+		"/v1/janitor/sweep":           {http.MethodPost: h.sweep},
+		"/healthz":                    {http.MethodGet: h.healthz},
+		"/readyz":                     {http.MethodGet: h.readyz},
+		"/metrics":                    {http.MethodGet: h.serveMetrics},
 	} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { h.dispatch(m, w, r) })
 	}

@@ -1,6 +1,10 @@
 package transport
 
-import "github.com/restante/restante/protocol"
+import (
+	"context"
+
+	"github.com/restante/restante/protocol"
+)
 
 // putSnapshot is PUT /v1/clients/{id}/snapshot: the application's own summary of the client's state, stored with the client (P-9). It creates
 // the client where there is none (P-29), and answers with what is stored now, without its data.
@@ -9,6 +13,21 @@ func (h *Handler) putSnapshot(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	return h.storeSnapshot(c, id, h.reg.PutSnapshot)
+}
+
+// putTopicSnapshot is PUT /v1/topics/{topic}/snapshot, the same for a topic (P-19).
+func (h *Handler) putTopicSnapshot(c *call) (answer, error) {
+	topic, err := c.topic(VerbTopicSnapshot)
+	if err != nil {
+		return answer{}, err
+	}
+	return h.storeSnapshot(c, topic, h.reg.PutTopicSnapshot)
+}
+
+func (h *Handler) storeSnapshot(c *call, name string,
+	put func(ctx context.Context, name string, asOf protocol.Cursor, data []byte) (protocol.StoredSnapshot, error),
+) (answer, error) {
 	src, err := c.json(h.cfg.MaxMessageBytes + protocol.MessageSlack)
 	if err != nil {
 		return answer{}, err
@@ -17,7 +36,7 @@ func (h *Handler) putSnapshot(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	stored, err := h.reg.PutSnapshot(c.r.Context(), id, asOf, data)
+	stored, err := put(c.r.Context(), name, asOf, data)
 	if err != nil {
 		return answer{}, err
 	}
@@ -45,6 +64,31 @@ func (h *Handler) deleteSnapshot(c *call) (answer, error) {
 		return answer{}, err
 	}
 	if err := h.reg.DeleteSnapshot(c.r.Context(), id); err != nil {
+		return answer{}, err
+	}
+	return noContent()
+}
+
+// topicSnapshot is GET /v1/topics/{topic}/snapshot. Whoever may read the topic may read it.
+func (h *Handler) topicSnapshot(c *call) (answer, error) {
+	topic, err := c.topic(VerbReadTopic)
+	if err != nil {
+		return answer{}, err
+	}
+	stored, err := h.reg.TopicSnapshot(c.r.Context(), topic)
+	if err != nil {
+		return answer{}, err
+	}
+	return jsonAnswer(stored)
+}
+
+// deleteTopicSnapshot is DELETE /v1/topics/{topic}/snapshot. The topic and its log stay.
+func (h *Handler) deleteTopicSnapshot(c *call) (answer, error) {
+	topic, err := c.topic(VerbTopicSnapshot)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := h.reg.DeleteTopicSnapshot(c.r.Context(), topic); err != nil {
 		return answer{}, err
 	}
 	return noContent()

@@ -133,13 +133,23 @@ const (
 	VerbMessage   Verb = "message"   // POST …/messages, speaking as the client
 	VerbSend      Verb = "send"      // name is the target
 	VerbPublish   Verb = "publish"   // name is the target
-	VerbSubscribe Verb = "subscribe" // name is a topic or a pattern
+	VerbSubscribe Verb = "subscribe" // name is a topic or a pattern, as it is subscribed to
 	VerbDelete    Verb = "delete"
 	VerbSnapshot  Verb = "snapshot"
 	VerbList      Verb = "list"
 	VerbBroadcast Verb = "broadcast"
 	VerbSweep     Verb = "sweep"
 	VerbMetrics   Verb = "metrics"
+)
+
+// The verbs that concern a topic, which is the name; "" where a call concerns no single one. A client and a topic may have the same name, and a right to one is
+// none to the other: so they have verbs of their own.
+const (
+	VerbReadTopic     Verb = "read_topic"    // its log, its state and followers, its snapshot
+	VerbPublishTopic  Verb = "publish_topic" // to its log, and to close it
+	VerbDeleteTopic   Verb = "delete_topic"
+	VerbTopicSnapshot Verb = "topic_snapshot" // to store one or forget it
+	VerbListTopics    Verb = "list_topics"
 )
 
 // Grant is what one credential may do. It is asked before anything is created, woken or taken over (P-25).
@@ -150,6 +160,14 @@ type Grant struct {
 	Expires time.Time
 	// Credential names the credential, for idempotency keys (P-18) and for the log. Never the secret itself.
 	Credential string
+}
+
+// maySubscribe is the Grant's right to subscribe, nil where it allows everything.
+func (g Grant) maySubscribe() func(topic string) bool {
+	if g.Allow == nil {
+		return nil
+	}
+	return func(topic string) bool { return g.Allow(VerbSubscribe, topic) }
 }
 
 // Allows reports whether g lets its holder do verb with name.

@@ -26,6 +26,7 @@ func (h *Handler) serveWS(w http.ResponseWriter, r *http.Request) {
 	a, refusal := h.parseAttach(r)
 	if refusal == nil {
 		a.grant, refusal = h.authorizeAttach(r, a.clientID)
+		a.MaySubscribe = a.grant.maySubscribe()
 	}
 	nc, early, err := h.upgrade(w, r)
 	switch {

@@ -14,6 +14,11 @@ type limitFlags struct {
 	RetainAcked    count    `group:"outbox" default:"0" help:"How many acked frames stay, for a fresh page to be rebuilt from."`
 	MaxFrameBytes  size     `group:"outbox" default:"64KiB" help:"Longest frame that may be published."`
 
+	TopicFrames count    `group:"topic" default:"1000" help:"Frames that one topic's log retains, up to 131072."`
+	TopicBytes  size     `group:"topic" placeholder:"4MiB" help:"Bytes that one topic's log retains, bodies plus 64 a frame; by default 512 for each of --topic-frames where that is more than 4MiB."`
+	TopicAge    duration `group:"topic" placeholder:"24h" help:"How long a topic's log retains a frame; by default as --max-age."`
+	MaxTopics   count    `group:"topic" default:"100000" help:"Topics; further ones are answered with overloaded."`
+
 	MaxConnections   count    `group:"connection" default:"16" help:"Connections of one client."`
 	ResumeWindow     duration `group:"connection" default:"60s" help:"How long a lost connection's unacked frames are kept from being pruned by others' acks."`
 	PingInterval     duration `group:"connection" default:"25s" help:"How often a connection is pinged."`
@@ -41,6 +46,10 @@ func (f limitFlags) config() broker.Config {
 		MaxAge:           time.Duration(f.MaxAge),
 		RetainAcked:      int(f.RetainAcked),
 		ResumeWindow:     time.Duration(f.ResumeWindow),
+		TopicFrames:      int(f.TopicFrames),
+		TopicBytes:       int64(f.TopicBytes),
+		TopicAge:         time.Duration(f.TopicAge),
+		MaxTopics:        int(f.MaxTopics),
 		MaxConnections:   int(f.MaxConnections),
 		MaxFrameBytes:    int(f.MaxFrameBytes),
 		MaxMessageBytes:  int(f.MaxMessageBytes),

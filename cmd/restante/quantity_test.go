@@ -53,7 +53,7 @@ func TestEveryLimitIsAFlag(t *testing.T) {
 		name := cfg.Type().Field(i).Name
 		switch name {
 		case "DataDir", "Sync", "MemoryLimit", "SleepAfter", "SpillAbove", // see storage_test.go
-			"Snapshot", "Authorize", "Insecure", "AllowOrigins", "Logger", "fs":
+			"Snapshot", "TopicSnapshot", "Authorize", "Insecure", "AllowOrigins", "Logger", "fs":
 			require.True(t, cfg.Field(i).IsZero(), name)
 			continue
 		}
@@ -80,7 +80,7 @@ func TestDefaultsAreTheBrokers(t *testing.T) {
 	require.Equal(t, broker.Config{
 		MaxFrames: 10_000, MaxOutboxBytes: 4 << 20, MaxAge: 24 * time.Hour, ResumeWindow: time.Minute, MaxConnections: 16,
 		MaxFrameBytes: 64 << 10, MaxMessageBytes: 1 << 20, MaxClients: 1_000_000, MaxInFlightBytes: 64 << 20,
-		RecordTTL: 24 * time.Hour, MaxRecords: 10_000, ClientTTL: 24 * time.Hour, JanitorInterval: time.Hour,
+		RecordTTL: 24 * time.Hour, MaxRecords: 10_000, TopicFrames: 1000, MaxTopics: 100_000, ClientTTL: 24 * time.Hour, JanitorInterval: time.Hour,
 		PingInterval: 25 * time.Second, PongTimeout: 35 * time.Second,
 		MessageTimeout: 30 * time.Second, HandshakeTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second,
 	}, c.Limits.config())

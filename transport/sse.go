@@ -1,0 +1,101 @@
+package transport
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/restante/restante/protocol"
+)
+
+// typeEvents is what a browser's EventSource takes.
+const typeEvents = "text/event-stream"
+
+// events is GET /v1/clients/{id}/events: the client's outbox as Server-Sent Events, by an attachment like any other. It answers when the stream
+// has ended. What refuses it for good is a status, which an EventSource takes for the end; whatever comes back is told in a stream, since after
+// a status it would not (the HTTP table).
+func (h *Handler) events(c *call) (answer, error) {
+	if c.r.Method != http.MethodGet {
+		e := statusErrorf(http.StatusMethodNotAllowed, "a stream of events is asked for with GET")
+		e.allow = http.MethodGet
+		return answer{}, e
+	}
+	a, refusal := h.parseEvents(c)
+	if refusal == nil {
+		a.grant, refusal = h.authorizeAttach(c.r, a.clientID)
+		a.MaySubscribe = a.grant.maySubscribe()
+	}
+	s := newStream(h, c)
+	if refusal != nil {
+		return s.refuse(refusal)
+	}
+	if !h.conns.addStream(s) {
+		return s.refuse(protocol.Errorf(protocol.CodeDraining, "the broker has ended"))
+	}
+	defer h.conns.removeStream(s)
+	h.log.Debug("a stream attaches", "client_id", a.clientID, "connection_id", a.ConnectionID)
+	h.reg.Attach(a.clientID, a.Attach, s)
+	return s.run(a)
+}
+
+// parseEvents reads what the stream is to begin with. Last-Event-ID, which a browser sends by itself when it comes back, wins over the since of the URL.
+func (h *Handler) parseEvents(c *call) (attachRequest, *protocol.Error) {
+	a := attachRequest{clientID: strings.Clone(c.r.PathValue("id")), Attach: Attach{
+		ConnectionID: uuid.NewString(), Transport: "sse",
+		PingInterval: max(h.cfg.PingInterval, 0), PongTimeout: max(h.cfg.PongTimeout, 0),
+	}}
+	if err := protocol.CheckClientID(a.clientID); err != nil {
+		return a, protocol.AsError(err)
+	}
+	var err error
+	if last := c.r.Header.Get("Last-Event-ID"); last != "" {
+		var since protocol.Cursor
+		since, err = protocol.ParseCursor(last)
+		a.Since = &since
+	} else {
+		a.Since, err = c.since()
+	}
+	if a.Since != nil {
+		a.Since.Epoch = strings.Clone(a.Since.Epoch)
+	}
+	for _, read := range []func(*attachRequest, *call) error{readTakeover, readPing} {
+		if err == nil {
+			err = read(&a, c)
+		}
+	}
+	return a, protocol.AsError(err)
+}
+
+// appendEvent appends p as an event. Sequenced frames have no name and carry their cursor as id, of the given epoch, as do the snapshot of the outbox and
+// replay_end; all else is named by its type. No frame has a line break in it: white space between tokens was dropped (P-1), and a string has none.
+func appendEvent(dst []byte, p protocol.Piece, epoch string) []byte {
+	id, name := p.Seq, ""
+	if p.Seq == 0 {
+		var m struct {
+			Type  string  `json:"type"`
+			Seq   uint64  `json:"seq"`
+			AsOf  uint64  `json:"as_of"`
+			Topic *string `json:"topic"`
+		}
+		_ = json.Unmarshal(p.Body, &m) // the broker's own
+		switch name = m.Type; {
+		case m.Type == protocol.TypeReplayEnd:
+			id = m.Seq
+		case m.Type == protocol.TypeSnapshot && m.Topic == nil:
+			id = m.AsOf
+		}
+		if name == protocol.TypeReplayEnd || name == protocol.TypeSnapshot && m.Topic == nil {
+			dst = appendID(dst, epoch, id)
+		}
+		dst = append(append(append(dst, "event: "...), name...), "\ndata: "...)
+		return append(append(dst, p.Body...), "\n\n"...)
+	}
+	dst = append(appendID(dst, epoch, id), "data: "...)
+	return append(protocol.AppendFrame(dst, p.Seq, p.Body), "\n\n"...)
+}
+
+func appendID(dst []byte, epoch string, seq uint64) []byte {
+	return append(append(append(dst, "id: "...), protocol.Cursor{Epoch: epoch, Seq: seq}.String()...), '\n')
+}

@@ -1,0 +1,320 @@
+package transport
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/restante/restante/actors"
+	"github.com/restante/restante/protocol"
+)
+
+const (
+	// comeBack is when a reader comes back that was not told otherwise, stayAway when one does that was to stop: an EventSource knows no other
+	// way to be stopped by its server.
+	comeBack = time.Second
+	stayAway = 24 * time.Hour
+)
+
+// stream is one reader of Server-Sent Events: a connection whose peer never speaks. The call's own goroutine writes; the client's turn leaves what is
+// to be written here, and never waits. The lock is held for an assignment only.
+type stream struct {
+	h    *Handler
+	c    *call
+	wake chan struct{} // has room for one; a token says "look"
+	out  *eventWriter  // of the call's goroutine; nil until the stream has begun
+	// epoch is that of hello, and retry what the last goaway asked for.
+	epoch string
+	retry time.Duration
+
+	mu      sync.Mutex
+	link    Link
+	first   *protocol.Piece // what a refusal says
+	batch   []protocol.Piece
+	busy    bool // a batch is under way
+	ended   bool
+	aborted bool // at once
+	over    bool // the call has ended
+	code    protocol.CloseCode
+}
+
+var _ Peer = (*stream)(nil)
+
+func newStream(h *Handler, c *call) *stream {
+	return &stream{h: h, c: c, wake: make(chan struct{}, 1), retry: comeBack}
+}
+
+// do changes the stream's state and has its goroutine look.
+func (s *stream) do(f func()) {
+	s.mu.Lock()
+	f()
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Attached is part of Peer.
+func (s *stream) Attached(l Link) {
+	s.do(func() {
+		if s.link = l; s.over {
+			go l.Gone(GoneLost) // not on the client's stack
+		}
+	})
+}
+
+// Refused is part of Peer.
+func (s *stream) Refused(first protocol.Piece, code protocol.CloseCode) {
+	s.do(func() { s.first, s.ended, s.code = &first, true, code })
+}
+
+// Write is part of Peer.
+func (s *stream) Write(batch []protocol.Piece) { s.do(func() { s.batch, s.busy = batch, true }) }
+
+// Close is part of Peer.
+func (s *stream) Close(code protocol.CloseCode) {
+	s.do(func() {
+		if !s.ended {
+			s.ended, s.code = true, code
+		}
+	})
+}
+
+// abort ends the stream without a word more.
+func (s *stream) abort() { s.do(func() { s.aborted = true }) }
+
+// Pause is part of Peer: there is nothing that is being read.
+func (*stream) Pause(bool) {}
+
+// Handled is part of Peer.
+func (*stream) Handled(int) {}
+
+// look takes what there is to do.
+func (s *stream) look() (batch []protocol.Piece, busy, ended, aborted bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	batch, busy = s.batch, s.busy
+	s.batch, s.busy = nil, false
+	return batch, busy, s.ended, s.aborted
+}
+
+// refuse answers an attach that does not come to be: for good with a status, else with a stream that says when to come back.
+func (s *stream) refuse(e *protocol.Error) (answer, error) {
+	if code := closeOf(e.Code); !code.Stops() {
+		s.h.sys.Counters().Refused.Add(string(e.Code))
+		if e.RetryAfterMS > 0 {
+			s.retry = time.Duration(e.RetryAfterMS) * time.Millisecond
+		}
+		s.begin()
+		defer s.out.giveBack()
+		_ = s.send([]protocol.Piece{{Body: protocol.EncodeError(e)}}) // it ends in any case
+		s.last(code)
+		return answer{}, nil
+	}
+	return answer{}, e
+}
+
+// run writes the stream until it ends, for one reason or another, and then says so to the client's actor.
+func (s *stream) run(a attachRequest) (answer, error) {
+	defer func() {
+		s.mu.Lock()
+		link, rest := s.link, s.batch
+		s.batch, s.over = nil, true
+		s.mu.Unlock()
+		s.unsent(rest)
+		if link != nil {
+			link.Gone(GoneLost) // it cannot say goodbye: whether it comes back, nobody knows
+		}
+		if s.out != nil {
+			s.out.giveBack()
+		}
+	}()
+	beat := newBeat(a.PingInterval)
+	defer beat.Stop()
+	var expires, late <-chan time.Time
+	if !a.grant.Expires.IsZero() {
+		t := time.NewTimer(time.Until(a.grant.Expires))
+		defer t.Stop()
+		expires = t.C
+	}
+	if s.h.cfg.HandshakeTimeout > 0 {
+		t := time.NewTimer(s.h.cfg.HandshakeTimeout)
+		defer t.Stop()
+		late = t.C
+	}
+	for {
+		var err error
+		select {
+		case <-s.wake:
+			var done bool
+			if done, err = s.step(); done {
+				return s.end()
+			}
+		case <-beat.C:
+			if s.out != nil {
+				err = s.out.write([]byte(": \n\n"))
+			}
+		case <-expires:
+			s.Close(protocol.CloseTokenExpired)
+		case <-late:
+			if s.out == nil {
+				return s.refuse(&protocol.Error{Code: protocol.CodeOverloaded, Message: "the client could not be attached in time", RetryAfterMS: 1000})
+			}
+		case <-s.c.r.Context().Done():
+			err = s.c.r.Context().Err()
+		}
+		if err != nil {
+			s.lost(err)
+			return answer{}, nil
+		}
+	}
+}
+
+// lost counts a stream that ended without a last word.
+func (s *stream) lost(err error) {
+	code := protocol.CloseCode(0)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		code = protocol.CloseSlowConsumer
+	}
+	s.h.sys.Counters().Closed.Add(code.Name())
+	s.h.log.Debug("a stream was lost", "err", err)
+}
+
+// step writes the batch that there is; done: the stream is to end.
+func (s *stream) step() (done bool, err error) {
+	batch, busy, ended, aborted := s.look()
+	if aborted {
+		s.unsent(batch)
+		s.do(func() { s.ended, s.code = true, protocol.CloseGoingAway })
+		return true, nil
+	}
+	if busy {
+		if s.out == nil {
+			s.begin()
+		}
+		if err := s.send(batch); err != nil {
+			return false, err
+		}
+		s.mu.Lock()
+		link := s.link
+		s.mu.Unlock()
+		if link != nil {
+			link.Written()
+		}
+	}
+	return ended, nil
+}
+
+// end says the last word of a stream that its server ends.
+func (s *stream) end() (answer, error) {
+	s.mu.Lock()
+	first, code := s.first, s.code
+	s.mu.Unlock()
+	if s.out == nil && first != nil && code.Stops() {
+		var m protocol.Error
+		if err := json.Unmarshal(first.Body, &struct {
+			Code    *protocol.Code `json:"code"`
+			Message *string        `json:"message"`
+		}{&m.Code, &m.Message}); err == nil && m.Code != "" {
+			return answer{}, &m
+		}
+	}
+	if s.out == nil {
+		s.begin()
+	}
+	if first != nil {
+		_ = s.send([]protocol.Piece{*first})
+	}
+	s.last(code)
+	return answer{}, nil
+}
+
+// last writes the event that ends a stream, and when its reader is to come back.
+func (s *stream) last(code protocol.CloseCode) {
+	retry := s.retry
+	if code.Stops() {
+		retry = stayAway
+	}
+	text := fmt.Sprintf("retry: %d\nevent: close\ndata: {\"code\":%d,\"name\":%q}\n\n", retry.Milliseconds(), code, code.Name())
+	_ = s.out.write([]byte(text)) // it ends in any case
+	s.h.sys.Counters().Closed.Add(code.Name())
+}
+
+// begin writes the head of the answer.
+func (s *stream) begin() {
+	hdr := s.c.w.Header()
+	hdr.Set("Content-Type", typeEvents+"; charset=utf-8")
+	hdr.Set("Cache-Control", "no-store, no-transform") // a proxy that transforms, or keeps, holds the stream back
+	hdr.Set("X-Accel-Buffering", "no")                 // nginx buffers otherwise
+	hdr.Add("Vary", "Accept-Encoding")
+	s.out = newEventWriter(s.h, s.c.w, acceptsGzip(s.c.r))
+	s.c.w.WriteHeader(http.StatusOK)
+}
+
+// send writes pieces as events.
+func (s *stream) send(batch []protocol.Piece) error {
+	n := s.h.sys.Counters()
+	buf := eventBufs.Get().(*[]byte)
+	defer func() { giveBackBuf(buf) }()
+	b := (*buf)[:0]
+	frames, size := 0, 0
+	for _, p := range batch {
+		if p.Seq == 0 {
+			s.learn(p.Body)
+		}
+		before := len(b)
+		b = appendEvent(b, p, s.epoch)
+		if p.Seq > 0 {
+			frames, size = frames+1, size+len(b)-before
+		}
+	}
+	*buf = b
+	if err := s.out.write(b); err != nil {
+		s.unsent(batch)
+		return err
+	}
+	n.Delivered.Add(int64(frames))
+	n.DeliveredBytes.Add(int64(size))
+	n.Batches.Add(1)
+	return nil
+}
+
+// learn takes the epoch from hello, and the time to stay away from goaway.
+func (s *stream) learn(b protocol.Body) {
+	var m struct {
+		Type    string `json:"type"`
+		Epoch   string `json:"epoch"`
+		RetryMS int64  `json:"retry_after_ms"`
+	}
+	_ = json.Unmarshal(b, &m) // the broker's own
+	switch m.Type {
+	case protocol.TypeHello:
+		s.epoch = m.Epoch
+	case protocol.TypeGoaway:
+		s.retry = time.Duration(m.RetryMS) * time.Millisecond
+	}
+}
+
+func (s *stream) unsent(batch []protocol.Piece) {
+	frames := int64(0)
+	for _, p := range batch {
+		if p.Seq > 0 {
+			frames++
+		}
+	}
+	s.h.sys.Counters().Dropped[actors.DropUnsent].Add(frames)
+}
+
+// newBeat ticks at each interval, or never.
+func newBeat(interval time.Duration) *time.Ticker {
+	t := time.NewTicker(max(interval, time.Millisecond))
+	if interval <= 0 {
+		t.Stop()
+	}
+	return t
+}
