@@ -28,13 +28,13 @@ type attachment struct {
 	hello   protocol.Hello
 	// awaited is the rebase that waits for its snapshot; nil where there is none.
 	awaited *rebase
-	// next is the seq that must come.
-	next uint64
+	// next is the seq that must come, last the greatest that came, also where there was no room for it.
+	next, last uint64
 	// liveAt is when everything up to hello's head had come; zero before.
 	liveAt time.Time
 	// dry says that the queue has overflowed: frames are dropped from here on, everything else is heard (see inbox.push).
 	dry bool
-	// refused is the last error that the broker sent which belongs to no send, after how long it asked the client to stay away.
+	// refused is the last error that the broker sent which belongs to no send or subscription, after how long it asked the client to stay away.
 	refused *protocol.Error
 	after   time.Duration
 
@@ -59,7 +59,14 @@ func (a *attachment) on(raw []byte) error {
 	case protocol.TypeReplayEnd:
 		return a.replayEnd(raw)
 	case protocol.TypeSnapshot:
+		if m.Topic != "" {
+			return a.topicSnapshot(raw)
+		}
 		return a.snapshot(raw)
+	case protocol.TypeSubscribed:
+		return a.subscribed(raw)
+	case protocol.TypeUnsubscribed:
+		a.unsubscribed(m.Topic)
 	case protocol.TypeError:
 		return a.refusal(raw)
 	case protocol.TypeReceipt:
@@ -187,7 +194,7 @@ func (a *attachment) rebase(r *rebase) error {
 
 // begin sets where this connection's frames and acks begin (P-11).
 func (a *attachment) begin(life, seq uint64) {
-	a.next = seq + 1
+	a.next, a.last = seq+1, seq
 	a.marks.begin(life, seq)
 	signal(a.link.writer.wake) // an ack may be overdue from the connection before (P-12)
 }
@@ -214,6 +221,7 @@ func (a *attachment) frame(m protocol.Incoming) error {
 	case !a.greeted:
 		return violation(protocol.CodeBadFrame, "the server sent a frame before its hello")
 	case a.dry:
+		a.last = max(a.last, m.Seq)
 		return nil
 	case a.awaited != nil:
 		return hole("the server sent frame %d before the snapshot that it had announced", m.Seq)
@@ -224,6 +232,7 @@ func (a *attachment) frame(m protocol.Incoming) error {
 		return hole("the server sent frame %d where %d follows", m.Seq, a.next)
 	}
 	a.next++
+	a.last = m.Seq
 	before := a.marks.seen.Swap(m.Seq)
 	err := a.push(item{frame: newFrame(m)})
 	if a.dry {
@@ -278,19 +287,23 @@ func (a *attachment) refusal(raw []byte) error {
 		Code    protocol.Code
 		Message string
 		ID      string
+		Topic   string
 		After   int64 `json:"retry_after_ms"`
 	}
 	if err := decode(raw, &m); err != nil {
 		return err
 	}
-	e := &protocol.Error{Code: m.Code, Message: m.Message, ID: m.ID, RetryAfterMS: m.After}
+	e := &protocol.Error{Code: m.Code, Message: m.Message, ID: m.ID, Topic: m.Topic, RetryAfterMS: m.After}
 	if e.ID != "" && a.c.refused(e) {
+		return nil
+	}
+	if e.Topic != "" && a.topicRefused(e) {
 		return nil
 	}
 	a.refused = e
 	a.after = max(a.after, retryAfter(e.RetryAfterMS))
 	a.c.report(e)
-	if e.Code == protocol.CodeSnapshotUnavailable && a.awaited != nil {
+	if e.Code == protocol.CodeSnapshotUnavailable && e.Topic == "" && a.awaited != nil {
 		return a.rebase(a.awaited)
 	}
 	return nil

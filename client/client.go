@@ -14,6 +14,7 @@ type Client struct {
 	set   settings
 	inbox *inbox
 	sends *sends
+	subs  *subscriptions
 	// keeping is held while a send is put into the store and the list.
 	keeping chan struct{}
 	// taking is held by the one Next that is under way.
@@ -43,6 +44,9 @@ type Client struct {
 type Stats struct {
 	// Frames have been handed over, Duplicates were dropped because they had been before (P-3).
 	Frames, Duplicates uint64
+	// TopicRepeats were dropped because they had been handed over under another seq, or are covered by a subscription that is made anew; TopicHoles is how many frames of
+	// topics were missing (P-19).
+	TopicRepeats, TopicHoles uint64
 	// Attaches is how often an attach was tried.
 	Attaches uint64
 	// Resets is how often the application was told to discard.
@@ -61,6 +65,7 @@ func New(cfg Config) (*Client, error) {
 		set:       set,
 		inbox:     newInbox(set),
 		sends:     newSends(set),
+		subs:      newSubscriptions(set),
 		keeping:   make(chan struct{}, 1),
 		taking:    make(chan struct{}, 1),
 		online:    make(chan struct{}, 1),
@@ -105,7 +110,12 @@ func (c *Client) take(ctx context.Context) (Frame, error) {
 			if c.set.OnResume != nil {
 				c.set.OnResume(*it.report)
 			}
+		case it.news != nil:
+			c.topicNews(it.news)
 		default:
+			if it.frame.Topic != "" && it.frame.Type == protocol.TypeTopicClosed {
+				c.topicClosed(it.frame.Topic)
+			}
 			return it.frame, nil
 		}
 	}
@@ -222,7 +232,7 @@ func (c *Client) report(err error) {
 	}
 }
 
-// wakeWriter lets the writer see a send.
+// wakeWriter lets the writer see a send or a subscription.
 func (c *Client) wakeWriter() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,12 +11,13 @@ import (
 // farewell bounds the orderly end of a client whose Run was ended by its ctx.
 const farewell = time.Second
 
-// stop lets nothing more be sent, and tells the last state.
+// stop lets nothing more be sent or subscribed to, and tells the last state.
 func (c *Client) stop(err error) {
 	if err == nil {
 		err = ErrClosed
 	}
 	c.sends.end(err)
+	c.subs.end(err)
 	final := State{Phase: Stopped, Err: err}
 	var stopped *StoppedError
 	switch {

@@ -14,7 +14,7 @@ import (
 
 // Config says what a Client attaches to and whom it calls. Zero means the documented default, negative means off.
 //
-// Handler, OnReset, OnSnapshot and OnResume are called one at a time and in the order of the outbox: by Run's goroutines, or
+// Handler, OnReset, OnSnapshot, OnResume and what concerns topics are called one at a time and in the order of the outbox: by Run's goroutines, or
 // inside Next where Handler is nil. OnState, OnError and OnSent are called one at a time too, but beside those. None of them
 // may call Close or Next, and the last three should return soon: the connection waits for them.
 type Config struct {
@@ -30,10 +30,18 @@ type Config struct {
 	// counts as applied, unless ctx had ended: then it is left unapplied. nil: the application calls Next.
 	Handler func(ctx context.Context, f Frame) error
 	// OnReset says that the application is to discard what it has built from frames so far: a snapshot, if there is one, and then
-	// every retained frame follow (P-30). Client.Cursor has been moved already.
+	// every retained frame follow (P-30). Client.Cursor has been moved already. It does not concern what was built from a topic that the client has subscribed to by its
+	// name: that has a cursor of its own, so none of its frames comes again, and those that went with the outbox show as a hole.
 	OnReset func(Reset)
 	// OnSnapshot is given the application's own summary as of a seq; the frames after it follow (P-9). An error is reported to OnError.
 	OnSnapshot func(asOf uint64, data []byte) error
+	// OnTopicReset, OnTopicSnapshot and OnTopicHole are for topics (P-19): the application is to discard what it has built of one, is given its summary as of a
+	// topic_seq, or is told before the next frame of the topic is handed over which ones are missing. A hole goes to OnError where OnTopicHole is nil.
+	OnTopicReset    func(TopicReset)
+	OnTopicSnapshot func(topic string, asOf uint64, data []byte) error
+	OnTopicHole     func(TopicHole)
+	// OnUnsubscribed is told the end of a subscription that the application did not ask for, after the last frame that it brought. It may call Subscribe.
+	OnUnsubscribed func(Unsubscribed)
 	// OnResume is told after the last frame that was missed what an attach has come to.
 	OnResume func(ResumeReport)
 	// OnState is told each change of the connection.
@@ -59,6 +67,9 @@ type Config struct {
 	// MaxPending (1,000) bounds the sends without a receipt.
 	MaxPending int
 
+	// MaxSubscriptions (1,000) bounds the topics and patterns that the client subscribes to.
+	MaxSubscriptions int
+
 	// Dial (net.Dialer) opens the connection below the WebSocket, for proxies and pipes.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// TLS is for wss; its ServerName may be empty.
@@ -76,11 +87,12 @@ type Config struct {
 
 // The defaults of Config.
 const (
-	defaultMaxPending  = 1000
-	defaultHandshake   = 10 * time.Second
-	defaultWrite       = 10 * time.Second
-	defaultQueueFrames = 1024
-	defaultQueueBytes  = 1 << 20
+	defaultMaxPending       = 1000
+	defaultMaxSubscriptions = 1000
+	defaultHandshake        = 10 * time.Second
+	defaultWrite            = 10 * time.Second
+	defaultQueueFrames      = 1024
+	defaultQueueBytes       = 1 << 20
 )
 
 // settings is a Config that has been checked, with its defaults filled in.
@@ -115,6 +127,7 @@ func (c Config) settings() (settings, error) {
 		return s, err
 	}
 	s.MaxPending = limit(c.MaxPending, defaultMaxPending)
+	s.MaxSubscriptions = limit(c.MaxSubscriptions, defaultMaxSubscriptions)
 	s.QueueFrames = limit(c.QueueFrames, defaultQueueFrames)
 	s.QueueBytes = limit(c.QueueBytes, defaultQueueBytes)
 	s.HandshakeTimeout = limit(c.HandshakeTimeout, defaultHandshake)

@@ -16,6 +16,10 @@ var (
 	ErrUnknown = errors.New("client: the send had no answer for 24 h, whether it was stored is unknown")
 	// ErrTooManySends refuses a Send while Config.MaxPending of them have no receipt.
 	ErrTooManySends = errors.New("client: too many sends wait for their receipts")
+	// ErrTooManySubscriptions refuses a Subscribe or an Unsubscribe while the client has Config.MaxSubscriptions.
+	ErrTooManySubscriptions = errors.New("client: too many subscriptions")
+	// ErrUnsubscribed ends a Subscribe whose subscription was ended, by Unsubscribe or by the topic's end, before the broker had answered.
+	ErrUnsubscribed = errors.New("client: the subscription was ended before it was answered")
 	// errSilence ends a connection on which the server was silent for too long (P-17).
 	errSilence = errors.New("client: the server was silent for too long")
 )
@@ -56,17 +60,21 @@ func (e *HandlerError) Error() string {
 // Unwrap returns the handler's error.
 func (e *HandlerError) Unwrap() error { return e.Err }
 
-// SnapshotError is a snapshot at which OnSnapshot failed. It counts as applied.
+// SnapshotError is a snapshot at which OnSnapshot, or with a Topic OnTopicSnapshot, failed. It counts as applied.
 type SnapshotError struct {
-	AsOf uint64
-	Err  error
+	Topic string
+	AsOf  uint64
+	Err   error
 }
 
 func (e *SnapshotError) Error() string {
+	if e.Topic != "" {
+		return fmt.Sprintf("client: OnTopicSnapshot failed at the snapshot of %s as of %d: %v", e.Topic, e.AsOf, e.Err)
+	}
 	return fmt.Sprintf("client: OnSnapshot failed at the snapshot as of %d: %v", e.AsOf, e.Err)
 }
 
-// Unwrap returns OnSnapshot's error.
+// Unwrap returns the callback's error.
 func (e *SnapshotError) Unwrap() error { return e.Err }
 
 // fault is what the server did against the contract, and how the connection is closed for it.

@@ -288,7 +288,7 @@ func (f *fixture) watch(cfg *client.Config) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			f.seqs = append(f.seqs, fr.Seq)
-			f.events = append(f.events, fmt.Sprint(fr.Seq))
+			f.events = append(f.events, eventOf(fr))
 			return nil
 		}
 	}
@@ -298,6 +298,21 @@ func (f *fixture) watch(cfg *client.Config) {
 			note("snapshot %d %s", asOf, bytes.TrimSpace(data))
 			return nil
 		}
+	}
+	if cfg.OnTopicReset == nil {
+		cfg.OnTopicReset = func(r client.TopicReset) { note("reset of %s %s %s", r.Topic, r.Reason, r.Cursor) }
+	}
+	if cfg.OnTopicSnapshot == nil {
+		cfg.OnTopicSnapshot = func(topic string, asOf uint64, data []byte) error {
+			note("snapshot of %s %d %s", topic, asOf, data)
+			return nil
+		}
+	}
+	if cfg.OnTopicHole == nil {
+		cfg.OnTopicHole = func(h client.TopicHole) { note("%s", h) }
+	}
+	if cfg.OnUnsubscribed == nil {
+		cfg.OnUnsubscribed = func(u client.Unsubscribed) { note("unsubscribed %s, closed %v, %v", u.Topic, u.Closed, u.Err) }
 	}
 	cfg.OnResume = func(r client.ResumeReport) {
 		note("resume %s", r)
@@ -315,6 +330,14 @@ func (f *fixture) watch(cfg *client.Config) {
 		defer f.mu.Unlock()
 		f.states = append(f.states, s.String())
 	}
+}
+
+// eventOf is how the fixture notes a frame.
+func eventOf(fr client.Frame) string {
+	if fr.Topic != "" {
+		return fmt.Sprintf("%d %s:%d", fr.Seq, fr.Topic, fr.TopicSeq)
+	}
+	return fmt.Sprint(fr.Seq)
 }
 
 // happened returns what the application was told since the last call.

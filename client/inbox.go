@@ -8,11 +8,12 @@ import (
 	"github.com/restante/restante/protocol"
 )
 
-// item is one thing for the application, in the order of the outbox: a frame, a rebase or a report.
+// item is one thing for the application, in the order of the outbox: a frame, a rebase or a report. News of topics is never queued as one, but taken as one.
 type item struct {
 	frame  Frame
 	rebase *rebase
 	report *ResumeReport
+	news   *news
 }
 
 // cost is what an item counts against the inbox's bound in bytes.
@@ -52,6 +53,10 @@ type inbox struct {
 	overflowed bool
 
 	pos position
+	// topics are the positions in topics, news waits for the frames that come before it.
+	topics    topics
+	news      []*news
+	newsBytes int
 	// asked is when an ack was last due by its interval, or when the first connection began. It outlives connections: with a clock for
 	// each of them, a client whose connections are shorter than the interval would never ack (P-12).
 	asked time.Time
@@ -175,8 +180,18 @@ func (b *inbox) pop() (it item, ok, closed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	defer signal(b.left)
-	for len(b.items) > 0 && !b.closed {
+	for !b.closed {
+		if n := b.dueNews(); n != nil {
+			return item{news: n}, true, false
+		}
+		if len(b.items) == 0 {
+			break
+		}
 		it = b.items[0]
+		v, n := b.judge(it)
+		if v == tells {
+			return item{news: n}, true, false // the frame is still there
+		}
 		b.items[0] = item{}
 		b.items = b.items[1:]
 		b.bytes -= it.cost()
@@ -184,6 +199,7 @@ func (b *inbox) pop() (it item, ok, closed bool) {
 		case it.rebase != nil:
 			b.pos.rebase(it.rebase)
 			b.caught.rebase(it.rebase)
+			b.topics.rebased(it.rebase.reason)
 			if it.rebase.reason != "" {
 				b.stats.Resets++
 			}
@@ -192,6 +208,11 @@ func (b *inbox) pop() (it item, ok, closed bool) {
 			b.live = true
 		case !b.pos.hand(it.frame):
 			b.stats.Duplicates++
+			continue
+		case v == repeats:
+			b.pos.pass()
+			b.caught.passed++
+			b.stats.TopicRepeats++
 			continue
 		default:
 			b.stats.Frames++
@@ -203,6 +224,18 @@ func (b *inbox) pop() (it item, ok, closed bool) {
 		b.closed, b.pos = true, position{}
 	}
 	return item{}, false, b.closed
+}
+
+// judge holds what comes next to its topic's count. What is no frame, or has been handed over before, passes.
+func (b *inbox) judge(it item) (verdict, *news) {
+	if it.rebase != nil || it.report != nil || it.frame.Seq <= b.pos.cursor.Seq {
+		return passes, nil
+	}
+	v, n := b.topics.judge(it.frame)
+	if n != nil && n.hole != nil {
+		b.stats.TopicHoles += n.hole.To - n.hole.From + 1
+	}
+	return v, n
 }
 
 // applied says that the application is through with the frame handed over last; due says that the ack cannot wait (P-12).
@@ -252,7 +285,8 @@ func (b *inbox) begin() standing {
 	defer b.mu.Unlock()
 	clear(b.items)
 	b.items, b.bytes, b.overflowed = nil, 0, false
-	s := standing{over: b.pos.over, life: b.pos.life, before: b.caught.replayed + b.caught.lost}
+	b.overdue()
+	s := standing{over: b.pos.over, life: b.pos.life, before: b.caught.replayed + b.caught.passed + b.caught.lost}
 	if b.pos.held && s.over == "" {
 		s.since = &protocol.Cursor{Epoch: b.pos.cursor.Epoch, Seq: b.pos.applied}
 		s.before -= min(s.before, b.pos.cursor.Seq-b.pos.applied)

@@ -36,6 +36,15 @@ func (a *attachment) ack(dst []message, atOnce bool, now time.Time, gap time.Dur
 	return dst, next
 }
 
+// subscriptions implements source.
+func (a *attachment) subscriptions(dst []message, now time.Time) ([]message, time.Time) {
+	out, next := a.c.subs.due(now, a.c.inbox.topicSince)
+	for _, m := range out {
+		dst = append(dst, protocol.AppendMessage(nil, m))
+	}
+	return dst, next
+}
+
 // sends implements source.
 func (a *attachment) sends(dst []message, now time.Time) ([]message, time.Time) {
 	maxFrame := int(a.marks.maxFrame.Load())

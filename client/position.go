@@ -40,6 +40,11 @@ func (p *position) hand(f Frame) bool {
 	return true
 }
 
+// pass is through with the frame that hand has moved to, which the application is not given.
+func (p *position) pass() {
+	p.apply()
+}
+
 // apply takes note that last is applied, and says whether an ack is due at once.
 func (p *position) apply() (due bool) {
 	if p.last.Seq == 0 {
@@ -69,6 +74,7 @@ type catchup struct {
 	// since is when the connection was lost; zero before the first attach.
 	since       time.Time
 	replayed    uint64
+	passed      uint64 // repeats of a topic's frames, which were not handed over
 	mode        protocol.Resume
 	reason      protocol.Reason
 	snapshot    bool
@@ -78,7 +84,7 @@ type catchup struct {
 
 func (c *catchup) rebase(r *rebase) {
 	c.mode, c.snapshot = r.mode, r.snapshot
-	c.replayed = 0 // what is discarded has not been caught up on
+	c.replayed, c.passed = 0, 0 // what is discarded has not been caught up on
 	if r.reason != "" {
 		c.reason = r.reason
 	}

@@ -143,6 +143,7 @@ func (c *Client) attach(ctx context.Context) outcome {
 		return outcome{err: ErrClosed}
 	}
 	a := &attachment{c: c, from: c.inbox.begin()}
+	c.inbox.await(c.subs.lost()...)
 	var token string
 	if c.set.Token != nil {
 		var err error

@@ -11,7 +11,7 @@ import (
 )
 
 // writer is the writing side of one connection: a goroutine that gathers what is to be said into one write. What waits is bounded by
-// its shape: one pong of each kind, one cumulative ack, one send for each target, one close frame.
+// its shape: one pong of each kind, one cumulative ack, one message for each subscription, one send for each target, one close frame.
 type writer struct {
 	link    *link
 	timeout time.Duration
@@ -43,6 +43,8 @@ type source interface {
 	// ack appends an ack of what has been applied, if that is more than was acknowledged and either at once is set or gap has passed.
 	// It says when the next one may be due; zero as long as nothing can be acknowledged.
 	ack(dst []message, atOnce bool, now time.Time, gap time.Duration) ([]message, time.Time)
+	// subscriptions appends what is to be subscribed to or unsubscribed from now, and says when there will be more; zero for no such time.
+	subscriptions(dst []message, now time.Time) ([]message, time.Time)
 	// sends appends the sends that are due, and says when the next one will be; zero for none.
 	sends(dst []message, now time.Time) ([]message, time.Time)
 }
@@ -160,10 +162,10 @@ func (w *writer) gather() (out []byte, next time.Time, done bool) {
 	}
 	if gap > 0 && end == nil {
 		var again time.Time
+		say, again = w.source.subscriptions(say, now)
+		next = sooner(next, again)
 		say, again = w.source.sends(say, now)
-		if next.IsZero() || !again.IsZero() && again.Before(next) {
-			next = again
-		}
+		next = sooner(next, again)
 	}
 	for _, m := range say {
 		put(&buf, ws.NewTextFrame(m))
@@ -172,6 +174,14 @@ func (w *writer) gather() (out []byte, next time.Time, done bool) {
 		put(&buf, ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusCode(end.code), "")))
 	}
 	return buf.Bytes(), next, end != nil
+}
+
+// sooner returns the earlier of two times, of which zero is none.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // put appends a frame as a client writes it: masked.
