@@ -148,8 +148,9 @@ func (r *Registry) Send(ctx context.Context, sender, target, id string, frame pr
 	_, _ = r.tellKnown(sender, (*client).tell, touchMail{}) // its own side did something, also while it sleeps (P-28)
 	w := newWaiter()
 	if e := r.send(sender, target, id, frame, w, &w.inFlight, (*client).do); e != nil {
-		e.ID = id
-		return protocol.Receipt{}, e
+		refused := *e // which may be everybody's
+		refused.ID = id
+		return protocol.Receipt{}, &refused
 	}
 	select {
 	case rep := <-w.ch:
