@@ -33,6 +33,7 @@ type cli struct {
 	Demo    demoCmd    `cmd:"" help:"Watch a real stream arrive whole while its connection is cut again and again."`
 	Sweep   sweepCmd   `cmd:"" help:"Let the janitor sweep now, and print its report."`
 	Store   storeCmd   `cmd:"" help:"Check the store in a data directory, or dump a client's frames from it."`
+	Bench   benchCmd   `cmd:"" help:"Load a running broker and report what came of it."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
@@ -85,6 +86,7 @@ func run(args []string, p process) (code int) {
 		kong.ExplicitGroups([]kong.Group{
 			{Key: "store", Title: "Where outboxes are kept:"},
 			{Key: "outbox", Title: "Limits of one outbox:"},
+			{Key: "topic", Title: "Limits of one topic's log, and of their number:"},
 			{Key: "connection", Title: "Limits of one client's connections:"},
 			{Key: "broker", Title: "Limits of the whole broker:"},
 		}),
