@@ -27,8 +27,13 @@ func (s *scanner) fields() (f fields, fault *Error) {
 			if fault == nil {
 				fault = Errorf(CodeBadJSON, "the message has the member %s twice", brief(string(name)))
 			}
-			if string(name) == "id" {
+			switch string(name) { // the refusal names only what is not in doubt
+			case "id":
 				f.id = value{}
+			case "type":
+				f.kind = value{}
+			case "topic":
+				f.topic = value{}
 			}
 			s.value()
 			continue

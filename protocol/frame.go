@@ -39,28 +39,24 @@ func WithFrom(b Body, from string) Body {
 	return append(out, b[1:]...)
 }
 
-// CheckStored says why b cannot be a body as an outbox holds it: a published one by P-2, without white space, a sent one, which has its
-// "from" in front, or a topic's, which has "topic" and "topic_seq". The error is an *Error: bad_json or bad_frame.
+// CheckStored says why b cannot be a body as an outbox or a topic's log holds it: a published one by P-2, without white space, a sent one, which has its
+// "from" in front, or a topic's, which has its "topic" and "topic_seq" there. The error is an *Error: bad_json or bad_frame.
 func CheckStored(b Body) error {
 	published := b
-	if OfTopic(b) {
-		in, err := ParseIncoming(b)
+	switch {
+	case OfTopic(b):
+		_, _, rest, err := cutTopic(b)
 		if err != nil {
 			return err
 		}
-		rest, ok := bytes.CutPrefix(b, WithTopic(Body("{"), in.Topic, in.TopicSeq))
-		if !ok || CheckTopic(in.Topic) != nil && in.Topic != AllTopic {
-			return Errorf(CodeBadFrame, "what stands in front of it is not a topic and its number")
-		}
-		published = append(Body{'{'}, rest...)
-	}
-	if sent, ok := bytes.CutPrefix(b, []byte(fromPrefix)); ok {
+		published = rest
+	case bytes.HasPrefix(b, []byte(fromPrefix)):
 		var from string
-		dec := json.NewDecoder(bytes.NewReader(sent))
+		dec := json.NewDecoder(bytes.NewReader(b[len(fromPrefix):]))
 		if err := dec.Decode(&from); err != nil {
 			return Errorf(CodeBadFrame, "its \"from\" is no string")
 		}
-		rest, ok := bytes.CutPrefix(sent[dec.InputOffset():], []byte{','})
+		rest, ok := bytes.CutPrefix(b[len(fromPrefix):][dec.InputOffset():], []byte{','})
 		if !ok {
 			return Errorf(CodeBadFrame, "nothing follows its \"from\"")
 		}

@@ -6,7 +6,7 @@ func EncodeProblem(e *Error) []byte {
 	status := e.Code.Info().Status
 	return marshal(Problem{
 		Type: "about:blank", Title: statusPhrase(status), Status: status,
-		Code: e.Code, Detail: e.Message, ID: e.ID, Line: e.Line, RetryAfterMS: e.RetryAfterMS,
+		Code: e.Code, Detail: e.Message, ID: e.ID, Topic: e.Topic, Line: e.Line, RetryAfterMS: e.RetryAfterMS,
 	})
 }
 

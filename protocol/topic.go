@@ -41,6 +41,34 @@ func topicLen(topic string, seq uint64) int {
 // OfTopic reports whether b, as an outbox holds it, is a topic's frame: no publisher may set a member "topic" (P-2).
 func OfTopic(b Body) bool { return bytes.HasPrefix(b, []byte(topicPrefix)) }
 
+// TopicOf returns which frame of which topic b is, as WithTopic made it. The error, a bad_frame, says why it is none.
+func TopicOf(b Body) (topic string, seq uint64, err error) {
+	topic, seq, _, e := cutTopic(b)
+	if e != nil {
+		return "", 0, e
+	}
+	return topic, seq, nil
+}
+
+// cutTopic undoes WithTopic; rest is in memory of its own.
+func cutTopic(b Body) (topic string, seq uint64, rest Body, err *Error) {
+	text, of := bytes.CutPrefix(b, []byte(topicPrefix+`"`))
+	name, text, named := bytes.Cut(text, []byte(`","topic_seq":`)) // a topic's name holds no quote
+	digits, text, numbered := bytes.Cut(text, []byte{','})
+	if !of || !named || !numbered {
+		return "", 0, nil, Errorf(CodeBadFrame, "it does not begin with a topic and a topic_seq")
+	}
+	topic = string(name)
+	if bad := CheckTopic(topic); bad != nil && topic != AllTopic {
+		return "", 0, nil, Errorf(CodeBadFrame, "%s", AsError(bad).Message)
+	}
+	seq, ok := parseSeq(digits)
+	if !ok || seq == 0 {
+		return "", 0, nil, Errorf(CodeBadFrame, "its topic_seq is none")
+	}
+	return topic, seq, append(Body{'{'}, text...), nil
+}
+
 // TopicClosed is the body of a closed topic's last frame, before WithTopic (P-32).
 func TopicClosed() Body { return Body(`{"type":"` + TypeTopicClosed + `"}`) }
 

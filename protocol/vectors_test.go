@@ -83,6 +83,7 @@ type messageVectors struct {
 		Message *wireMessage
 		Error   protocol.Code
 		ID      string
+		Topic   string
 	}
 }
 
@@ -123,6 +124,7 @@ func TestP20_MessageVectors(t *testing.T) {
 			require.Equal(t, c.Error, code(t, err))
 			if c.Error != "" {
 				require.Equal(t, c.ID, protocol.AsError(err).ID)
+				require.Equal(t, c.Topic, protocol.AsError(err).Topic)
 				require.Nil(t, c.Message)
 				return
 			}
@@ -161,6 +163,8 @@ type frameVectors struct {
 	Splice      []struct {
 		Seq                       uint64
 		From, Body, Stored, Frame string
+		Topic                     string
+		TopicSeq                  uint64 `json:"topic_seq"`
 	}
 	Incoming []struct {
 		Name, In string
@@ -183,6 +187,11 @@ func TestP01_SpliceVectors(t *testing.T) {
 			body = protocol.WithFrom(body, c.From)
 			require.Equal(t, c.Stored, string(body))
 			require.Equal(t, len(body), cap(body), "exactly sized")
+		}
+		require.False(t, protocol.OfTopic(body))
+		if c.Topic != "" {
+			body = spliceTopic(t, body, c.Topic, c.TopicSeq)
+			require.Equal(t, c.Stored, string(body))
 		}
 		require.Equal(t, c.Frame, string(protocol.AppendFrame(nil, c.Seq, body)))
 		require.Equal(t, len(c.Frame), protocol.FrameLen(c.Seq, body))
@@ -311,7 +320,7 @@ func TestP22_CloseVectors(t *testing.T) {
 func TestVectorFiles_AreDescribed(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(vectorDir, "*.json"))
 	require.NoError(t, err)
-	require.Len(t, files, 10)
+	require.Len(t, files, 12)
 	for _, f := range files {
 		v := load[map[string]any](t, filepath.Base(f))
 		require.NotEmpty(t, v["description"], f)

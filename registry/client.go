@@ -150,7 +150,7 @@ func (c *client) input(now time.Duration, m any, fx *session.Effects) {
 		m.to.state = c.state(true)
 	case *stateMail:
 		m.to.state = c.state(m.one)
-		m.to.answer(c, session.Reply{Closed: s.Closed()})
+		m.to.answer(c, session.Reply{Closed: s.Over()})
 	case *snapshotMail:
 		c.snapshot(now, m, fx)
 	case *giveUpMail:

@@ -188,7 +188,7 @@ func (c *client) tellNews(first, last uint64, shared []session.BodyID) {
 		c.reg.allHead.Store(st.Head)
 	}
 	p := &session.Pulled{
-		Topic: c.id[1:], Epoch: st.Epoch, Floor: st.Floor, Head: st.Head, Closed: c.session.Closed(),
+		Topic: c.id[1:], Epoch: st.Epoch, Floor: st.Floor, Head: st.Head, Closed: c.session.Over(),
 		After: first - 1, Frames: c.session.Fresh(first, last), Shared: shared,
 	}
 	if n := len(p.Frames); n != int(last-first+1) { // some are not in memory

@@ -14,7 +14,7 @@ import (
 	"github.com/restante/restante/protocol"
 )
 
-// fakeBroker keeps the HTTP side's promises for one client, and breaks them where a test says so.
+// fakeBroker keeps the HTTP side's promises for one client, or for one topic in its place, and breaks them where a test says so.
 type fakeBroker struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -56,7 +56,7 @@ func (b *fakeBroker) serve(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodGet && r.URL.Path == "/v1/clients/tab-1":
 		answer(w, b.state)
-	case r.Method == http.MethodPost && r.URL.Path == "/v1/clients/tab-1/frames":
+	case r.Method == http.MethodPost && fakePaths[r.URL.Path]:
 		p, repeat := b.byKey[r.Header.Get("Idempotency-Key")]
 		if !repeat {
 			p = b.store(lines)
@@ -71,6 +71,9 @@ func (b *fakeBroker) serve(w http.ResponseWriter, r *http.Request) {
 		problem(w, protocol.Problem{Status: 404, Code: protocol.CodeNotFound})
 	}
 }
+
+// fakePaths are what the fake takes frames at.
+var fakePaths = map[string]bool{"/v1/clients/tab-1/frames": true, "/v1/topics/jobs.7/frames": true, "/v1/broadcast": true}
 
 func (b *fakeBroker) store(lines []string) protocol.Published {
 	first := b.state.Head + 1

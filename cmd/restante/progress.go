@@ -16,10 +16,10 @@ const progressEvery = 200 * time.Millisecond
 // progress speaks to the user of publish on standard error: a line of progress if that is a terminal, and what must be said in any case.
 // It is safe for concurrent use.
 type progress struct {
-	client string
-	quiet  bool
-	live   bool // a terminal: the line is rewritten in place
-	began  time.Time
+	name  string // of the target
+	quiet bool
+	live  bool // a terminal: the line is rewritten in place
+	began time.Time
 
 	mu    sync.Mutex
 	w     io.Writer
@@ -27,8 +27,8 @@ type progress struct {
 	said  time.Time // when sayAtMost last spoke
 }
 
-func newProgress(w io.Writer, client string, quiet bool) *progress {
-	return &progress{client: client, quiet: quiet, live: !quiet && isTerminal(w), began: time.Now(), w: w}
+func newProgress(w io.Writer, name string, quiet bool) *progress {
+	return &progress{name: name, quiet: quiet, live: !quiet && isTerminal(w), began: time.Now(), w: w}
 }
 
 // isTerminal reports whether somebody looks at w.
@@ -84,7 +84,7 @@ func (p *progress) line(format string, args ...any) {
 }
 
 func (p *progress) summary(t *tally) string {
-	s := fmt.Sprintf("%d frames (%d bytes) stored for %s in %s", t.frames, t.bytes, p.client, time.Since(p.began).Round(100*time.Millisecond))
+	s := fmt.Sprintf("%d frames (%d bytes) stored for %s in %s", t.frames, t.bytes, p.name, time.Since(p.began).Round(100*time.Millisecond))
 	if t.epoch != "" {
 		s += fmt.Sprintf(", up to %s:%d", t.epoch, t.last)
 	}

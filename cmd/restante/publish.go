@@ -17,56 +17,65 @@ type publishCmd struct {
 	API    apiFlags `embed:""`
 	Client string   `arg:"" help:"The client_id to publish to."`
 
-	Lines  bool `xor:"mode" help:"Input is text: send {\"type\":\"line\",\"text\":…}, long lines in several with \"part\":n."`
-	Wrap   bool `xor:"mode" help:"Input is any JSON value a line: send {\"type\":\"json\",\"data\":…}."`
-	Strict bool `help:"Stop at the first line that is refused."`
-
-	Window        count    `default:"2000" help:"Leave at most this many frames unacked while somebody holds a place in the outbox; 0 or off: any number."`
-	WindowBytes   size     `default:"1MiB" help:"The same in bytes."`
-	MaxFrameBytes size     `default:"64KiB" help:"Longest frame that the broker takes."`
-	Retry         duration `name:"retry-for" default:"1m" help:"How long to try again while the broker cannot be reached, or is overloaded; off: for ever."`
-	Quiet         bool     `short:"q" help:"Say nothing on standard error but what went wrong."`
+	Publish     publishFlags `embed:""`
+	Window      count        `default:"2000" help:"Leave at most this many frames unacked while somebody holds a place in the outbox; 0 or off: any number."`
+	WindowBytes size         `default:"1MiB" help:"The same in bytes."`
 }
 
 // Help is shown below the flags.
 func (publishCmd) Help() string {
-	return "Each line of standard input is one frame: a JSON object with a string \"type\". A line that the broker would refuse is named on " +
-		"standard error and the others go on; the exit status is 1 then. Whatever has to be sent again is stored once."
+	return "Each line of standard input is one frame" + publishHelp
 }
 
-func (c *publishCmd) mode() inputMode {
-	switch {
-	case c.Lines:
-		return modeLines
-	case c.Wrap:
-		return modeWrap
-	}
-	return modeFrames
-}
-
-func (c *publishCmd) check() error {
-	if c.MaxFrameBytes < 256 || c.MaxFrameBytes > maxLine {
-		return usageError{fmt.Errorf("--max-frame-bytes: %d is not between 256 and %d", c.MaxFrameBytes, maxLine)}
-	}
-	return checkClient(c.Client)
-}
+// publishHelp ends the help of every command that publishes.
+const publishHelp = ": a JSON object with a string \"type\". A line that the broker would refuse is named on " +
+	"standard error and the others go on; the exit status is 1 then. Whatever has to be sent again is stored once."
 
 // Run publishes until the input ends.
 func (c *publishCmd) Run(p *process) error {
-	if err := c.check(); err != nil {
+	if err := checkClient(c.Client); err != nil {
 		return err
 	}
 	a, err := c.API.open()
 	if err != nil {
 		return err
 	}
-	show := newProgress(p.err, c.Client, c.Quiet)
+	return c.Publish.run(p, a, clientTarget(c.Client), newWindow(int(c.Window), int(c.WindowBytes)), p.in)
+}
+
+// publishFlags say how input becomes frames, and how they are sent, wherever they go.
+type publishFlags struct {
+	Lines  bool `xor:"mode" help:"Input is text: send {\"type\":\"line\",\"text\":…}, long lines in several with \"part\":n."`
+	Wrap   bool `xor:"mode" help:"Input is any JSON value a line: send {\"type\":\"json\",\"data\":…}."`
+	Strict bool `help:"Stop at the first line that is refused."`
+
+	MaxFrameBytes size     `default:"64KiB" help:"Longest frame that the broker takes."`
+	Retry         duration `name:"retry-for" default:"1m" help:"How long to try again while the broker cannot be reached, or is overloaded; off: for ever."`
+	Quiet         bool     `short:"q" help:"Say nothing on standard error but what went wrong."`
+}
+
+func (f *publishFlags) mode() inputMode {
+	switch {
+	case f.Lines:
+		return modeLines
+	case f.Wrap:
+		return modeWrap
+	}
+	return modeFrames
+}
+
+// run publishes what from holds to the target, within the window, until it ends or a signal comes.
+func (f *publishFlags) run(p *process, a *api, to target, w *window, from io.Reader) error {
+	if f.MaxFrameBytes < 256 || f.MaxFrameBytes > maxLine {
+		return usageError{fmt.Errorf("--max-frame-bytes: %d is not between 256 and %d", f.MaxFrameBytes, maxLine)}
+	}
+	show := newProgress(p.err, to.name, f.Quiet)
 	in := newGather()
-	pub := newPublisher(a, c.Client, show, time.Duration(c.Retry))
-	pub.strict = c.Strict
-	pub.window = newWindow(int(c.Window), int(c.WindowBytes))
-	feed := &feeder{out: in, show: show, strict: c.Strict, done: make(chan struct{})}
-	go feed.run(newLineReader(p.in, c.mode(), int(c.MaxFrameBytes)))
+	pub := newPublisher(a, to, show, time.Duration(f.Retry))
+	pub.strict = f.Strict
+	pub.window = w
+	feed := &feeder{out: in, show: show, strict: f.Strict, done: make(chan struct{})}
+	go feed.run(newLineReader(from, f.mode(), int(f.MaxFrameBytes)))
 
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
@@ -81,7 +90,7 @@ func (c *publishCmd) Run(p *process) error {
 			cancel(signalStatus(s))
 		}
 	}()
-	err = pub.run(ctx, in)
+	err := pub.run(ctx, in)
 	in.end()
 	pub.finish(ctx)
 	switch {

@@ -157,7 +157,7 @@ func TestP18_RepeatsAreStoredOnce(t *testing.T) {
 	a, err := apiFlags{URL: b.URL}.open()
 	require.NoError(t, err)
 	var said output
-	p := newPublisher(a, "tab-1", newProgress(&said, "tab-1", false), time.Minute)
+	p := newPublisher(a, clientTarget("tab-1"), newProgress(&said, "tab-1", false), time.Minute)
 	p.window, p.retry.jitter = newWindow(0, 0), func(time.Duration) time.Duration { return 0 }
 	require.NoError(t, p.run(t.Context(), in))
 	require.Equal(t, want, b.stored())

@@ -32,10 +32,23 @@ type tally struct {
 	first, last   uint64
 }
 
-// publisher sends batches of frames to one client, one call at a time, in order.
+// target is where a publisher sends its frames.
+type target struct {
+	name string // as the user is told
+	path string // of the call that publishes
+	// state is the path of the state that says what has been acked; "" for a topic, which has no one reader.
+	state string
+}
+
+// clientTarget is the outbox of a checked client_id.
+func clientTarget(id string) target {
+	return target{name: id, path: clientPath(id, "/frames"), state: clientPath(id, "")}
+}
+
+// publisher sends batches of frames to one target, one call at a time, in order.
 type publisher struct {
 	api    *api
-	client string
+	to     target
 	show   *progress
 	retry  *retrier
 	strict bool
@@ -45,8 +58,8 @@ type publisher struct {
 	total     tally
 }
 
-func newPublisher(a *api, client string, show *progress, patience time.Duration) *publisher {
-	return &publisher{api: a, client: client, show: show, maxFrames: maxBatchFrames, retry: &retrier{patience: patience, say: show.say}}
+func newPublisher(a *api, to target, show *progress, patience time.Duration) *publisher {
+	return &publisher{api: a, to: to, show: show, maxFrames: maxBatchFrames, retry: &retrier{patience: patience, say: show.say}}
 }
 
 // errStrict ends a strict run at a line that the broker refused.
@@ -75,7 +88,7 @@ func (p *publisher) run(ctx context.Context, in *gather) error {
 func (p *publisher) send(ctx context.Context, batch []frameLine) error {
 	for len(batch) > 0 {
 		sent := call{
-			method: http.MethodPost, path: clientPath(p.client, "/frames"), contentType: "application/x-ndjson",
+			method: http.MethodPost, path: p.to.path, contentType: "application/x-ndjson",
 			key: uuid.NewString(), body: joinLines(batch),
 		}
 		var stored protocol.Published
@@ -128,7 +141,7 @@ func (p *publisher) refuse(batch []frameLine, i int, e *protocol.Error) []frameL
 func (p *publisher) stored(batch []frameLine, s protocol.Published) {
 	t := &p.total
 	if t.epoch != "" && t.epoch != s.Epoch {
-		p.show.say("the outbox of %s has begun anew (epoch %s after %s): what it still held of the frames before is gone", p.client, s.Epoch, t.epoch)
+		p.show.say("%s has begun anew (epoch %s after %s): what was still held of the frames before is gone", p.to.name, s.Epoch, t.epoch)
 		t.epoch = ""
 	}
 	if t.epoch == "" {
@@ -144,7 +157,7 @@ func (p *publisher) stored(batch []frameLine, s protocol.Published) {
 
 // finish says what the run came to.
 func (p *publisher) finish(ctx context.Context) {
-	if p.total.frames > 0 && ctx.Err() == nil {
+	if p.to.state != "" && p.total.frames > 0 && ctx.Err() == nil {
 		if state, err := p.state(ctx); err == nil {
 			p.notePruned(state)
 		}
@@ -154,12 +167,15 @@ func (p *publisher) finish(ctx context.Context) {
 
 func (p *publisher) state(ctx context.Context) (protocol.State, error) {
 	var s protocol.State
-	err := p.api.call(ctx, call{method: http.MethodGet, path: clientPath(p.client, ""), timeout: stateTimeout}, &s)
+	err := p.api.call(ctx, call{method: http.MethodGet, path: p.to.state, timeout: stateTimeout}, &s)
 	return s, err
 }
 
 // held keeps the run within its window: each time half a window has been published, it waits until the half before it has been acked.
 func (p *publisher) held(ctx context.Context, batch []frameLine, sent call, stored protocol.Published) error {
+	if p.to.state == "" {
+		return nil
+	}
 	due := p.window.add(batch, barrier{sent, stored.Epoch, stored.Seq})
 	if due == nil {
 		return nil
@@ -204,7 +220,7 @@ func (p *publisher) notePruned(s protocol.State) {
 	t := &p.total
 	if n := p.window.pruned(s, t.epoch, t.first); n > 0 {
 		t.pruned += n
-		p.show.sayAtMost(10*time.Second, "the bounds of %s's outbox have pruned %d frames that nobody had acked", p.client, t.pruned)
+		p.show.sayAtMost(10*time.Second, "the bounds of %s's outbox have pruned %d frames that nobody had acked", p.to.name, t.pruned)
 	}
 }
 

@@ -52,7 +52,7 @@ func (c *tailCmd) Run(p *process) error {
 	if c.Ack {
 		cursor, err = c.attach(ctx, out, say)
 	} else {
-		t := &tail{api: a, client: c.Client, follow: !c.NoFollow, cursor: c.Since, out: out, say: say, retry: &retrier{patience: -1, say: say}}
+		t := &tail{api: a, path: clientPath(c.Client, "/frames"), follow: !c.NoFollow, cursor: c.Since, out: out, say: say, retry: &retrier{patience: -1, say: say}}
 		err = t.run(ctx)
 		cursor = t.cursor
 	}
@@ -65,10 +65,10 @@ func (c *tailCmd) Run(p *process) error {
 	return err
 }
 
-// tail reads a client's outbox page by page.
+// tail reads a client's outbox, or a topic's log, page by page.
 type tail struct {
 	api    *api
-	client string
+	path   string
 	follow bool
 	out    *bufio.Writer
 	say    func(format string, args ...any)
@@ -84,15 +84,15 @@ func (t *tail) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		t.note(page)
-		if err := writePage(t.out, page); err != nil {
+		t.note(page.Page)
+		if err := writePage(t.out, page.Page); err != nil {
 			return err
 		}
 		t.cursor = page.Cursor
 		switch {
 		case page.More:
 			idle = 0
-		case !t.follow:
+		case !t.follow, page.Closed:
 			return nil
 		case len(page.Frames) == 0 && time.Since(began) < time.Second && page.Resume == protocol.ResumeUpToDate:
 			// The broker did not let us wait: it is draining, or the client is being deleted.
@@ -106,19 +106,25 @@ func (t *tail) run(ctx context.Context) error {
 	}
 }
 
+// logPage is a page of either; Closed is a topic's.
+type logPage struct {
+	protocol.Page
+	Closed bool `json:"closed"`
+}
+
 // page reads what comes after the cursor; while nothing does, it waits.
-func (t *tail) page(ctx context.Context) (page protocol.Page, err error) {
+func (t *tail) page(ctx context.Context) (page logPage, err error) {
 	query := url.Values{}
 	if t.cursor != "" {
 		query.Set("since", t.cursor)
 	}
-	c := call{method: http.MethodGet, path: clientPath(t.client, "/frames"), query: query}
+	c := call{method: http.MethodGet, path: t.path, query: query}
 	if t.follow {
 		query.Set("wait", tailWait.String())
 		c.timeout = tailWait + callTimeout
 	}
 	err = t.retry.do(ctx, func() error {
-		page = protocol.Page{}
+		page = logPage{}
 		return t.api.call(ctx, c, &page)
 	})
 	return page, err
@@ -132,7 +138,7 @@ func (t *tail) note(page protocol.Page) {
 	var why string
 	switch page.Reason {
 	case protocol.ReasonEpoch:
-		why = "it is of another epoch, the outbox has begun anew"
+		why = "it is of another epoch, its numbering has begun anew"
 	case protocol.ReasonAhead:
 		why = "it is ahead of the last frame"
 	case protocol.ReasonPruned:

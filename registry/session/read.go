@@ -45,7 +45,7 @@ func (s *Session) Read(now time.Duration, in Read, fx *Effects) {
 	switch r.resume {
 	case protocol.ResumeUpToDate, protocol.ResumeReplay:
 		r.cursor = in.Since.Seq
-		r.wait = r.resume == protocol.ResumeUpToDate && in.Wait && !draining && !s.Closed()
+		r.wait = r.resume == protocol.ResumeUpToDate && in.Wait && !draining && !s.Over()
 	default:
 		r.awaiting, r.snapshotBy = s.hasSnapshot() && !draining, now+s.cfg.SnapshotTimeout
 	}
@@ -149,5 +149,5 @@ func (s *Session) answerPage(r *read, snapshot json.RawMessage, frames []protoco
 	}
 	page.Cursor = protocol.Cursor{Epoch: page.Epoch, Seq: r.cursor}.String()
 	page.More = r.cursor < s.box.Head()
-	fx.Replies = append(fx.Replies, Reply{To: r.to, Page: page, Closed: s.Closed()})
+	fx.Replies = append(fx.Replies, Reply{To: r.to, Page: page, Closed: s.Over()})
 }

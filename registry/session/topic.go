@@ -75,7 +75,7 @@ func (s *Session) Log(now time.Duration, in LogRead, fx *Effects) {
 // answerLog answers r with the frames after its cursor.
 func (s *Session) answerLog(r *read, frames []protocol.Piece, fx *Effects) {
 	l := &Log{
-		Epoch: s.Epoch().String(), Floor: s.box.Floor(), Head: s.box.Head(), Closed: s.Closed(), Resume: r.resume, Reason: r.reason,
+		Epoch: s.Epoch().String(), Floor: s.box.Floor(), Head: s.box.Head(), Closed: s.Over(), Resume: r.resume, Reason: r.reason,
 		HasSnapshot: s.hasSnapshot(), After: r.cursor,
 	}
 	for _, p := range frames {
@@ -96,6 +96,9 @@ func (s *Session) answerSnapshot(r *read, asOf uint64, data []byte, e *protocol.
 
 // Closed reports whether the topic is closed, or about to be.
 func (s *Session) Closed() bool { return s.x != nil && s.x.closed }
+
+// Over reports whether the topic is closed, and its last frame is confirmed: before that nobody is told (P-26).
+func (s *Session) Over() bool { return s.Closed() && s.box.Head() == s.box.Tail() }
 
 // Reclose answers who closes a topic that is closed, or about to be, with its last frame.
 func (s *Session) Reclose(now time.Duration, to any, fx *Effects) {

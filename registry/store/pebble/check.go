@@ -209,6 +209,10 @@ func (c *checker) frames(id string, is *store.State) {
 			c.report.problem("%v", plain(err))
 		} else if err := protocol.CheckStored(b); err != nil {
 			c.report.problem("%s: frame %d: %s", named(id), seq, protocol.AsError(err).Message)
+		} else if topic, is := topicOf(id); is {
+			if of, n, err := protocol.TopicOf(b); err != nil || of != topic || n != seq {
+				c.report.problem("%s: frame %d: it is the frame %q %d", named(id), seq, of, n)
+			}
 		}
 	})
 	if next <= is.Head {
