@@ -8,7 +8,7 @@ KILLS       ?= 500
 COMPAREFLAGS ?=
 FOLLOWFLAGS ?=
 
-.PHONY: build fmt lint test test-all test-disk soak compare followers nocgo demo demo-kill bench fuzz needs-cc
+.PHONY: build fmt lint test test-all test-disk test-browser soak compare followers nocgo demo demo-kill bench fuzz needs-cc
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/restante ./cmd/restante
@@ -28,7 +28,13 @@ test: needs-cc
 	$(GO) test -race -shuffle=on ./...
 
 # What needs more time or other programs than the tests do.
-test-all: test nocgo demo demo-kill fuzz test-disk
+test-all: test nocgo demo demo-kill fuzz test-disk test-browser
+
+# A real browser reads Server-Sent Events by its own EventSource.
+test-browser: needs-cc
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get install -y -q chromium >/dev/null; } || \
+	  { echo "make test-browser needs chromium, and may not install it: run it as root on Debian, or install it"; exit 1; }
+	$(GO) test -tags browser -count=1 -run ABrowsersOwn ./tests
 
 # A full disk, which is a small tmpfs: mounting it takes root, or a kernel that lets anybody be root in a namespace of his own.
 test-disk: needs-cc
