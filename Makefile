@@ -6,8 +6,9 @@ FUZZTIME    ?= 10000x
 DEMOFLAGS   ?=
 KILLS       ?= 500
 COMPAREFLAGS ?=
+FOLLOWFLAGS ?=
 
-.PHONY: build fmt lint test test-all test-disk soak compare nocgo demo demo-kill bench fuzz needs-cc
+.PHONY: build fmt lint test test-all test-disk soak compare followers nocgo demo demo-kill bench fuzz needs-cc
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/restante ./cmd/restante
@@ -42,6 +43,11 @@ soak: needs-cc
 # The durable store against others, in a module of its own. It takes minutes, and installs redis-server where it may.
 compare:
 	cd tests/peers && $(GO) run . $(COMPAREFLAGS)
+
+# Ten thousand followers of one topic, one in ten reconnecting all the time: the broker in one process, the load in another. It takes a minute and a half.
+followers: build
+	@ulimit -n 20000; ./bin/restante serve --memory --listen 127.0.0.1:7481 --log-level warn & broker=$$!; trap 'kill $$broker' EXIT; sleep 1; \
+	  ./bin/restante bench followers --url http://127.0.0.1:7481 $(FOLLOWFLAGS)
 
 nocgo:
 	CGO_ENABLED=0 $(GO) build ./...

@@ -216,7 +216,7 @@ func (s *socket) accept(data []byte) (*message, error) {
 			}
 			s.last = m.Head - *m.Missed
 		}
-	case m.Type == "snapshot":
+	case m.Type == "snapshot" && !strings.Contains(m.Raw, `"topic":"`): // else it is a topic's
 		if m.AsOf < s.last {
 			return m, fmt.Errorf("P-9: a snapshot as of %d after %d", m.AsOf, s.last)
 		}

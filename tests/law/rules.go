@@ -8,13 +8,11 @@ import (
 	"strings"
 )
 
-// Built are the rules of the protocol that the tree builds. P-19 and P-32, topics, are specified and not built yet.
+// Built are the rules of the protocol that the tree builds: all of them.
 func Built() []int {
 	var rules []int
-	for n := 1; n <= 31; n++ {
-		if n != 19 {
-			rules = append(rules, n)
-		}
+	for n := 1; n <= 32; n++ {
+		rules = append(rules, n)
 	}
 	return rules
 }

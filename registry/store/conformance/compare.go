@@ -3,9 +3,11 @@ package conformance
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
+	"github.com/restante/restante/protocol"
 	"github.com/restante/restante/registry/store"
 )
 
@@ -21,9 +23,68 @@ func (p *player) compare() error {
 	if err := p.scans(ids); err != nil {
 		return err
 	}
+	if err := p.subscriptions(); err != nil {
+		return err
+	}
 	for _, id := range append(ids, "nobody", "a~") {
 		if err := p.client(id); err != nil {
 			return fmt.Errorf("%s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// subscribed holds what a client is loaded with to what it has subscribed to.
+func (p *player) subscribed(id string, l *life, c *store.Client) error {
+	var follows []store.Follow
+	for _, topic := range slices.Sorted(maps.Keys(l.follows)) {
+		f := l.follows[topic]
+		f.Gone = !p.naive.followers[topic][id]
+		follows = append(follows, f)
+	}
+	if !slices.Equal(c.Follows, follows) {
+		return fmt.Errorf("it follows %+v, not %+v", c.Follows, follows)
+	}
+	if patterns := slices.Sorted(maps.Keys(l.patterns)); !slices.Equal(c.Patterns, patterns) {
+		return fmt.Errorf("it has subscribed to %q, not to %q", c.Patterns, patterns)
+	}
+	return nil
+}
+
+// topics are those that Followers and Matching are asked about.
+var topics = []string{"t", "t.a", "t.b", "t.a.b", "u", "nothing.of.it"}
+
+// subscriptions holds Followers and Matching to what they have to say.
+func (p *player) subscriptions() error {
+	for _, topic := range topics {
+		want := slices.Sorted(maps.Keys(p.naive.followers[topic]))
+		for after := range len(want) + 1 {
+			start := ""
+			if after > 0 {
+				start = want[after-1]
+			}
+			var got []string
+			if err := p.keeper.Followers(topic, start, func(id string) bool { got = append(got, id); return true }); err != nil {
+				return fmt.Errorf("followers of %s: %w", topic, err)
+			}
+			if !slices.Equal(got, want[after:]) {
+				return fmt.Errorf("the followers of %s after %q are %q, not %q", topic, start, got, want[after:])
+			}
+		}
+		got, expect := map[[2]string]bool{}, map[[2]string]bool{}
+		err := p.keeper.Matching(topic, func(pattern, id string) bool { got[[2]string{pattern, id}] = true; return true })
+		if err != nil {
+			return fmt.Errorf("who matches %s: %w", topic, err)
+		}
+		for id, l := range p.naive.clients {
+			for pattern := range l.patterns {
+				if protocol.Matches(pattern, topic) {
+					expect[[2]string{pattern, id}] = true
+				}
+			}
+		}
+		if !maps.Equal(got, expect) {
+			return fmt.Errorf("%s is matched by %v, not by %v", topic, got, expect)
 		}
 	}
 	return nil
@@ -88,6 +149,9 @@ func (p *player) client(id string) error {
 		}
 		if err := want.loaded(h.client, hot); err != nil {
 			return fmt.Errorf("loaded with hot %d: %w", hot, err)
+		}
+		if err := p.subscribed(id, want, h.client); err != nil {
+			return err
 		}
 	}
 	if want == nil {

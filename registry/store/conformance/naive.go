@@ -3,6 +3,7 @@ package conformance
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/restante/restante/protocol"
 	"github.com/restante/restante/registry/store"
@@ -12,6 +13,8 @@ import (
 type naive struct {
 	clients map[string]*life
 	shared  map[store.BodyID]bool // those that Tidy has not let go of
+	// followers are the clients that each topic knows of: a deleted topic knows nobody any more, whatever they think.
+	followers map[string]map[string]bool
 }
 
 // life is one client.
@@ -22,6 +25,8 @@ type life struct {
 	records    []store.KeptRecord
 	stored     []uint64 // the first frames of the records that are not given back, dead or not
 	snapshot   []byte
+	follows    map[string]store.Follow // by topic
+	patterns   map[string]bool
 }
 
 type frame struct {
@@ -31,7 +36,7 @@ type frame struct {
 }
 
 func newNaive() *naive {
-	return &naive{clients: map[string]*life{}, shared: map[store.BodyID]bool{}}
+	return &naive{clients: map[string]*life{}, shared: map[store.BodyID]bool{}, followers: map[string]map[string]bool{}}
 }
 
 func (n *naive) ids() []string { return slices.Sorted(maps.Keys(n.clients)) }
@@ -46,13 +51,26 @@ func (n *naive) state(id string) store.State {
 
 // apply does what u says.
 func (n *naive) apply(id string, u *store.Update, generation uint32) {
+	for _, f := range u.Follows {
+		if n.followers[f.Topic] == nil {
+			n.followers[f.Topic] = map[string]bool{}
+		}
+		if f.Gone {
+			delete(n.followers[f.Topic], id)
+		} else if f.New {
+			n.followers[f.Topic][id] = true
+		}
+	}
 	if u.Delete {
 		delete(n.clients, id)
+		if topic, is := strings.CutPrefix(id, store.TopicMark); is {
+			delete(n.followers, topic)
+		}
 		return
 	}
 	l := n.clients[id]
 	if l == nil {
-		l = &life{}
+		l = &life{follows: map[string]store.Follow{}, patterns: map[string]bool{}}
 		n.clients[id] = l
 	}
 	for i, b := range u.Bodies {
@@ -71,6 +89,17 @@ func (n *naive) apply(id string, u *store.Update, generation uint32) {
 	l.stored = slices.DeleteFunc(l.stored, func(first uint64) bool { return first <= u.Is.RecordsCleaned })
 	l.frames = l.frames[u.Is.Floor-l.is.Floor:]
 	l.records = slices.DeleteFunc(l.records, func(k store.KeptRecord) bool { return k.First <= u.Is.RecordFloor })
+	for _, f := range u.Follows {
+		if delete(l.follows, f.Topic); !f.Gone {
+			f.New = false
+			l.follows[f.Topic] = f
+		}
+	}
+	for _, p := range u.Patterns {
+		if delete(l.patterns, p.Pattern); !p.Gone {
+			l.patterns[p.Pattern] = true
+		}
+	}
 	switch {
 	case u.Snapshot != nil:
 		l.snapshot = slices.Clone(u.Snapshot)
@@ -81,8 +110,12 @@ func (n *naive) apply(id string, u *store.Update, generation uint32) {
 }
 
 func (n *naive) totals() (t store.Totals) {
-	for _, l := range n.clients {
-		t.Clients++
+	for id, l := range n.clients {
+		if strings.HasPrefix(id, store.TopicMark) {
+			t.Topics++
+		} else {
+			t.Clients++
+		}
 		t.Frames += int64(len(l.frames))
 		t.Bytes += l.is.Bytes
 	}

@@ -3,6 +3,8 @@ package conformance
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/restante/restante/protocol"
 	"github.com/restante/restante/registry/store"
@@ -66,6 +68,9 @@ type change struct {
 	snapshot                  string
 	unsnapshot, lazy, forget  bool
 	again                     bool // the same shared body for all
+	// follow moves the cursor of a topic, which is New where the client has none yet; unfollow takes it away. pattern and unpattern are the same for patterns.
+	follow, unfollow, pattern, unpattern string
+	named, closed                        bool
 }
 
 // do gives one update, waits for its answer, and notes what it has to come to.
@@ -76,10 +81,18 @@ func (p *player) do(id string, c change) error {
 	u := &w.update
 	if !c.forget {
 		p.fill(u, c)
+	} else if l := p.naive.clients[id]; l != nil { // the owner knows all that it has subscribed to
+		for _, topic := range slices.Sorted(maps.Keys(l.follows)) {
+			u.Follows = append(u.Follows, store.Follow{Topic: topic, Gone: true})
+		}
+		for _, pattern := range slices.Sorted(maps.Keys(l.patterns)) {
+			u.Patterns = append(u.Patterns, store.Pattern{Pattern: pattern, Gone: true})
+		}
 	}
+	p.follow(id, u, c)
 	p.naive.apply(id, u, p.store.Generation())
 	if l := p.naive.clients[id]; l != nil {
-		l.is.Bytes, l.is.Records = l.size(), uint64(len(l.stored))
+		l.is.Bytes, l.is.Records, l.is.Follows = l.size(), uint64(len(l.stored)), len(l.follows)+len(l.patterns)
 		l.is.Oldest = 0
 		if len(l.frames) > 0 {
 			l.is.Oldest = l.frames[0].at
@@ -110,6 +123,7 @@ func (p *player) fill(u *store.Update, c change) {
 	is.Floor = min(is.Floor+c.drop, is.Head)
 	is.Acked, is.Sent = max(is.Acked, is.Floor), is.Head
 	is.Cleaned = min(is.Cleaned+c.clean, is.Floor)
+	is.All, is.Closed = is.All+uint64(c.frames), is.Closed || c.closed
 	is.RecordFloor = min(is.RecordFloor+c.dropRecords, is.Head)
 	is.RecordsCleaned = min(is.RecordsCleaned+c.cleanRecords, is.RecordFloor)
 	switch {
@@ -120,6 +134,26 @@ func (p *player) fill(u *store.Update, c change) {
 		is.SnapshotAsOf, is.SnapshotBytes = 0, 0
 	}
 	u.Is = is
+}
+
+// follow says in u what c changes of what the client has subscribed to, with the frames of the same update.
+func (p *player) follow(id string, u *store.Update, c change) {
+	var l life
+	if is := p.naive.clients[id]; is != nil {
+		l = *is
+	}
+	if _, had := l.follows[c.follow]; c.follow != "" {
+		u.Follows = append(u.Follows, store.Follow{Topic: c.follow, Cursor: u.Is.Head + 1<<40, Named: c.named, New: !had})
+	}
+	if _, had := l.follows[c.unfollow]; had && c.unfollow != c.follow {
+		u.Follows = append(u.Follows, store.Follow{Topic: c.unfollow, Gone: true})
+	}
+	if c.pattern != "" && !l.patterns[c.pattern] {
+		u.Patterns = append(u.Patterns, store.Pattern{Pattern: c.pattern})
+	}
+	if l.patterns[c.unpattern] && c.unpattern != c.pattern {
+		u.Patterns = append(u.Patterns, store.Pattern{Pattern: c.unpattern, Gone: true})
+	}
 }
 
 func (p *player) bodies(u *store.Update, c change) {

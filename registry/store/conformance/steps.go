@@ -37,6 +37,20 @@ var script = []step{
 	{"shared bodies", "a", change{frames: 6, shared: 2}},
 	{"one shared body many times", "c", change{frames: 6, shared: 1, again: true}},
 	{"shared bodies acked", "c", change{drop: 6, clean: 6, lazy: true}},
+	{"a topic", "#t.a", change{frames: 3}},
+	{"a topic whose name is the beginning of another's", "#t", change{frames: 1}},
+	{"a client follows a topic", "a", change{follow: "t.a", named: true}},
+	{"its cursor moves with frames", "a", change{follow: "t.a", named: true, frames: 2, shared: 1}},
+	{"another follows it by a pattern", "b", change{pattern: "t.*", follow: "t.a"}},
+	{"and by a second", "b", change{pattern: ">"}},
+	{"a pattern that begins like a topic", "a.b", change{pattern: "t.a.>", follow: "u", named: true}},
+	{"a follow with an ack", "a", change{follow: "t", drop: 1, lazy: true}},
+	{"the topic forgotten", "#t.a", change{forget: true}},
+	{"a follower that has not heard of it moves its cursor", "a", change{follow: "t.a", named: true}},
+	{"its next life", "#t.a", change{frames: 1, closed: true}},
+	{"the follower has heard of it", "a", change{unfollow: "t.a"}},
+	{"and follows again", "a", change{follow: "t.a"}},
+	{"a pattern given up", "b", change{unpattern: "t.*", unfollow: "t.a"}},
 	{"all acked", "a", change{drop: 1000, lazy: true}},
 	{"all given back", "a", change{clean: 1000, lazy: true}},
 	{"a publish that a bound drops at once", "a", change{frames: 40, drop: 38, clean: 38}},
@@ -71,7 +85,7 @@ func scripted(o Opened) error {
 // random plays steps that r draws.
 func random(o Opened, r *rapid.T) error {
 	p := newPlayer(o)
-	ids := []string{"a", "a.b", "b", "@:~"}
+	ids := []string{"a", "a.b", "b", "@:~", "#t", "#t.a", "#u"}
 	var err error
 	r.Repeat(map[string]func(*rapid.T){
 		"": func(t *rapid.T) {
@@ -115,6 +129,13 @@ func draw(t *rapid.T) (c change) {
 		c.snapshot = strings.Repeat("7", 1+few("digits", 30))
 	}
 	c.unsnapshot = rapid.Bool().Draw(t, "unsnapshot")
+	if few("subscribes", 2) == 0 {
+		c.follow = rapid.SampledFrom([]string{"", "t", "t.a", "u"}).Draw(t, "follow")
+		c.unfollow = rapid.SampledFrom([]string{"", "t", "t.a", "u"}).Draw(t, "unfollow")
+		c.pattern = rapid.SampledFrom([]string{"", "*", "t.*", "t.>", ">", "*.a", "t.a.*"}).Draw(t, "pattern")
+		c.unpattern = rapid.SampledFrom([]string{"", "*", "t.*", "t.>", ">", "*.a", "t.a.*"}).Draw(t, "unpattern")
+		c.named = rapid.Bool().Draw(t, "named")
+	}
 	c.lazy = c.frames == 0 && rapid.Bool().Draw(t, "lazy")
 	return c
 }
