@@ -67,8 +67,14 @@ func exampleFrame(t *testing.T, line string) {
 	if in.From != "" {
 		rest = "{" + strings.TrimPrefix(rest, fmt.Sprintf(`{"from":%q,`, in.From))
 	}
+	if in.Topic != "" {
+		rest = "{" + strings.TrimPrefix(rest, fmt.Sprintf(`{"topic":%q,"topic_seq":%d,`, in.Topic, in.TopicSeq))
+	}
 	body, err := protocol.ParseBody([]byte(rest), 0)
 	require.NoError(t, err)
+	if in.Topic != "" {
+		body = spliceTopic(t, body, in.Topic, in.TopicSeq)
+	}
 	if in.From != "" {
 		body = protocol.WithFrom(body, in.From)
 	}
@@ -95,8 +101,17 @@ func exampleBroker(t *testing.T, line string) {
 	case protocol.TypeHello:
 		again = protocol.EncodeHello(strict[protocol.Hello](t, line))
 	case protocol.TypeSnapshot:
-		s := strict[protocol.Snapshot](t, line)
-		again = protocol.EncodeSnapshot(s.AsOf, s.Data)
+		s := strict[struct {
+			protocol.Snapshot
+			Topic string `json:"topic"`
+		}](t, line)
+		if again = protocol.EncodeSnapshot(s.AsOf, s.Data); s.Topic != "" {
+			again = protocol.EncodeTopicSnapshot(s.Topic, s.AsOf, s.Data)
+		}
+	case protocol.TypeSubscribed:
+		again = protocol.EncodeSubscribed(strict[protocol.Subscribed](t, line))
+	case protocol.TypeUnsubscribed:
+		again = protocol.EncodeUnsubscribed(strict[struct{ Type, Topic string }](t, line).Topic)
 	case protocol.TypeReplayEnd:
 		again = protocol.EncodeReplayEnd(strict[protocol.ReplayEnd](t, line).Seq)
 	case protocol.TypePing:
@@ -109,13 +124,13 @@ func exampleBroker(t *testing.T, line string) {
 		again = protocol.EncodeGoaway(strict[protocol.Goaway](t, line).RetryAfterMS)
 	case protocol.TypeError:
 		type wire struct {
-			Type, Message, ID string
-			Code              protocol.Code
-			RetryAfterMS      int64 `json:"retry_after_ms"`
+			Type, Message, ID, Topic string
+			Code                     protocol.Code
+			RetryAfterMS             int64 `json:"retry_after_ms"`
 		}
 		e := strict[wire](t, line)
 		require.Contains(t, protocol.Codes(), e.Code)
-		again = protocol.EncodeError(&protocol.Error{Code: e.Code, Message: e.Message, ID: e.ID, RetryAfterMS: e.RetryAfterMS})
+		again = protocol.EncodeError(&protocol.Error{Code: e.Code, Message: e.Message, ID: e.ID, Topic: e.Topic, RetryAfterMS: e.RetryAfterMS})
 	default:
 		require.Fail(t, "no example of the broker's: "+in.Type)
 	}
@@ -140,8 +155,8 @@ func exampleBody(t *testing.T, line string) {
 
 func exampleRefused(t *testing.T, line string) {
 	type wire struct {
-		Body, Message, ID string
-		Code              protocol.Code
+		Body, Message, ID, Topic string
+		Code                     protocol.Code
 	}
 	w := strict[wire](t, line)
 	if w.Body != "" {
@@ -152,6 +167,7 @@ func exampleRefused(t *testing.T, line string) {
 	_, err := protocol.ParseMessage([]byte(w.Message), 0)
 	require.Equal(t, w.Code, code(t, err))
 	require.Equal(t, w.ID, protocol.AsError(err).ID)
+	require.Equal(t, w.Topic, protocol.AsError(err).Topic)
 }
 
 // same holds that v, read from line, is written as line again.
@@ -171,7 +187,20 @@ func exampleAnswer(t *testing.T, line string) {
 		require.NotEmpty(t, c.Epoch)
 		return
 	}
-	if !strings.Contains(line, `"resume"`) {
+	switch {
+	case strings.HasPrefix(line, `{"topics":`):
+		same(t, line, strict[protocol.TopicList](t, line))
+		return
+	case strings.Contains(line, `"last_active"`):
+		same(t, line, strict[protocol.TopicState](t, line))
+		return
+	case strings.HasPrefix(line, `{"topic":`) && strings.Contains(line, `"resume"`):
+		exampleLog(t, line)
+		return
+	case strings.HasPrefix(line, `{"topic":`):
+		same(t, line, strict[protocol.TopicPublished](t, line))
+		return
+	case !strings.Contains(line, `"resume"`):
 		same(t, line, strict[protocol.Published](t, line))
 		return
 	}
@@ -185,9 +214,77 @@ func exampleAnswer(t *testing.T, line string) {
 	require.Equal(t, page.Epoch, c.Epoch)
 }
 
+// exampleLog is a page of a topic's log.
+func exampleLog(t *testing.T, line string) {
+	page := strict[protocol.TopicPage](t, line)
+	same(t, line, page)
+	c, err := protocol.ParseCursor(page.Cursor)
+	require.NoError(t, err)
+	require.Equal(t, page.Epoch, c.Epoch)
+	for i, f := range page.Frames {
+		require.NoError(t, protocol.CheckStored(protocol.Body(f)))
+		topic, seq, err := protocol.TopicOf(protocol.Body(f))
+		require.NoError(t, err)
+		require.Equal(t, page.Topic, topic)
+		require.Equal(t, c.Seq, seq+uint64(len(page.Frames)-1-i))
+	}
+}
+
+// TestSpec_Events reads the example of a stream as an EventSource would, and holds it to what the section says.
+func TestSpec_Events(t *testing.T) {
+	m := regexp.MustCompile("(?ms)^```events\n(.*?)^```$").FindAllStringSubmatch(spec(t), -1)
+	require.Len(t, m, 1)
+	seen := map[string]bool{}
+	epoch := ""
+	for _, event := range strings.Split(strings.TrimSpace(m[0][1]), "\n\n") {
+		field := map[string]string{}
+		for _, line := range strings.Split(event, "\n") {
+			name, value, ok := strings.Cut(line, ": ")
+			require.True(t, ok, line)
+			field[name] = value
+		}
+		name, data := field["event"], field["data"]
+		seen[name] = true
+		if name == "close" {
+			c := strict[struct {
+				Code protocol.CloseCode
+				Name string
+			}](t, data)
+			require.Equal(t, c.Code.Name(), c.Name)
+			require.NotEmpty(t, field["retry"])
+			continue
+		}
+		if data == "" {
+			require.Equal(t, map[string]string{"": ""}, field, "a comment")
+			continue
+		}
+		in, err := protocol.ParseIncoming([]byte(data))
+		require.NoError(t, err)
+		id := ""
+		if in.Seq > 0 {
+			require.Empty(t, name)
+			exampleFrame(t, data)
+			id = protocol.Cursor{Epoch: epoch, Seq: in.Seq}.String()
+		} else {
+			require.Equal(t, in.Type, name)
+			exampleBroker(t, data)
+		}
+		switch name {
+		case protocol.TypeHello:
+			epoch = strict[protocol.Hello](t, data).Epoch
+		case protocol.TypeReplayEnd:
+			id = protocol.Cursor{Epoch: epoch, Seq: strict[protocol.ReplayEnd](t, data).Seq}.String()
+		}
+		require.Equal(t, id, field["id"])
+	}
+	for _, name := range []string{"", "hello", "replay_end", "close"} {
+		require.True(t, seen[name], "an event %q", name)
+	}
+}
+
 func exampleProblem(t *testing.T, line string) {
 	p := strict[protocol.Problem](t, line)
-	require.Equal(t, line, string(protocol.EncodeProblem(&protocol.Error{Code: p.Code, Message: p.Detail, ID: p.ID, Line: p.Line, RetryAfterMS: p.RetryAfterMS})))
+	require.Equal(t, line, string(protocol.EncodeProblem(&protocol.Error{Code: p.Code, Message: p.Detail, ID: p.ID, Topic: p.Topic, Line: p.Line, RetryAfterMS: p.RetryAfterMS})))
 }
 
 // TestP20_SpecTable holds the table of error codes in PROTOCOL.md to the one in Go.

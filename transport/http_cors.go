@@ -3,7 +3,7 @@ package transport
 import "net/http"
 
 // exposed are the headers of an answer that such a page may read.
-const exposed = "ETag, Retry-After, " + headerClosed + ", " + headerCursor + ", " + headerHead + ", " + headerMore + ", " + headerResume
+const exposed = "ETag, Retry-After, " + headerClosed + ", " + headerCursor + ", " + headerFloor + ", " + headerHead + ", " + headerMore + ", " + headerReason + ", " + headerResume
 
 // allowCORS lets a page of an allowed origin read the answer (P-31): exactly that origin is named, never "*". Cookies are
 // not allowed across origins; a credential travels in Authorization or in the URL.

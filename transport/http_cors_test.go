@@ -36,7 +36,7 @@ func TestP31_CORS(t *testing.T) {
 			w := httpCall{method: "GET", path: "/v1/clients/a", header: map[string]string{"Origin": origin}}.do(h)
 			require.Equal(t, 200, w.Code)
 			require.Equal(t, origin, w.Header().Get("Access-Control-Allow-Origin"))
-			require.Equal(t, "ETag, Retry-After, Restante-Closed, Restante-Cursor, Restante-Head, Restante-More, Restante-Resume", w.Header().Get("Access-Control-Expose-Headers"))
+			require.Equal(t, "ETag, Retry-After, Restante-Closed, Restante-Cursor, Restante-Floor, Restante-Head, Restante-More, Restante-Reason, Restante-Resume", w.Header().Get("Access-Control-Expose-Headers"))
 			require.Empty(t, w.Header().Get("Access-Control-Allow-Credentials"))
 		}
 	})

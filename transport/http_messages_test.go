@@ -67,6 +67,47 @@ func TestP25_MessagesNeedTheirOwnRight(t *testing.T) {
 	}
 }
 
+// TestP19_SubscribeOverHTTP: a subscription's answer comes as it is, and a refusal names what it was about, whoever refuses.
+func TestP19_SubscribeOverHTTP(t *testing.T) {
+	h, f := newHTTP(t, Config{})
+	floor, head := uint64(0), uint64(9)
+	f.reply = protocol.EncodeSubscribed(protocol.Subscribed{Topic: "jobs.7", Epoch: "e1", Resume: protocol.ResumeFresh, Floor: &floor, Head: &head})
+	w := messageCall(`{"type":"subscribe","topic":"jobs.7","history":3}`).do(h)
+	require.Equal(t, 200, w.Code, w.Body.String())
+	require.Equal(t, string(f.reply), w.Body.String())
+	require.Equal(t, protocol.Message{Type: "subscribe", Topic: "jobs.7", History: 3}, f.message)
+	f.reply = protocol.EncodeUnsubscribed("jobs.>")
+	w = messageCall(`{"type":"unsubscribe","topic":"jobs.>"}`).do(h)
+	require.Equal(t, `{"type":"unsubscribed","topic":"jobs.>"}`, w.Body.String())
+
+	f.reply = protocol.EncodeError(&protocol.Error{Code: protocol.CodeOverloaded, Message: "full", Topic: "jobs.7", RetryAfterMS: 1000})
+	w = messageCall(`{"type":"subscribe","topic":"jobs.7"}`).do(h)
+	require.Equal(t, "jobs.7", requireProblem(t, w, 503, protocol.CodeOverloaded).Topic)
+	require.Equal(t, "1", w.Header().Get("Retry-After"))
+	f.reply, f.err = nil, &protocol.Error{Code: protocol.CodeConflict, Message: "not now", Topic: "jobs.7"}
+	require.Equal(t, "jobs.7", requireProblem(t, messageCall(`{"type":"unsubscribe","topic":"jobs.7"}`).do(h), 409, protocol.CodeConflict).Topic)
+	asked := len(f.calls())
+	require.Equal(t, "jobs.*", requireProblem(t, messageCall(`{"type":"subscribe","topic":"jobs.*","history":1}`).do(h), 400, protocol.CodeBadRequest).Topic)
+	require.Empty(t, requireProblem(t, messageCall(`{"type":"subscribe","topic":"_all"}`).do(h), 400, protocol.CodeBadRequest).Topic, "it is none")
+	require.Len(t, f.calls(), asked)
+}
+
+// TestP25_SubscribeIsAskedOfTheGrant: the right is to a name or pattern as it is written; to let go of one needs none of its own.
+func TestP25_SubscribeIsAskedOfTheGrant(t *testing.T) {
+	h, f := newHTTP(t, Config{Authorize: func(*http.Request) (Grant, error) {
+		return Grant{Allow: func(v Verb, name string) bool { return v == VerbMessage || v == VerbSubscribe && name == "jobs.7" }}, nil
+	}})
+	f.reply = protocol.EncodeUnsubscribed("jobs.7") // whatever it is
+	require.Equal(t, 200, messageCall(`{"type":"subscribe","topic":"jobs.7"}`).do(h).Code)
+	require.Equal(t, 200, messageCall(`{"type":"unsubscribe","topic":"jobs.*"}`).do(h).Code)
+	asked := len(f.calls())
+	for _, topic := range []string{"jobs.*", "jobs.>", "jobs.8", "*.7"} {
+		p := requireProblem(t, messageCall(`{"id":"u1","type":"subscribe","topic":"`+topic+`"}`).do(h), 403, protocol.CodeForbidden)
+		require.Equal(t, topic, p.Topic)
+	}
+	require.Len(t, f.calls(), asked, "nothing is created or woken")
+}
+
 func TestP20_BadMessages(t *testing.T) {
 	for name, c := range map[string]struct {
 		body   string
