@@ -21,7 +21,8 @@ type read struct {
 	to         any
 	limit      int
 	bytes      int
-	log        bool // it is a follower's
+	log        bool // it is a follower's, with since
+	since      *protocol.Cursor
 	cursor     uint64
 	resume     protocol.Resume
 	reason     protocol.Reason

@@ -50,8 +50,7 @@ func (s *Session) Log(now time.Duration, in LogRead, fx *Effects) {
 		fx.fail(in.To, s.x.drain.refusal(""))
 		return
 	}
-	r := &read{to: in.To, log: true, cursor: max(in.After, s.box.Floor()), limit: in.Frames, bytes: in.Bytes}
-	r.resume, r.reason = s.decide(in.Since)
+	r := &read{to: in.To, log: true, since: in.Since, cursor: max(in.After, s.box.Floor()), limit: in.Frames, bytes: in.Bytes}
 	r.unborn = !s.known()
 	if in.Snapshot {
 		if !s.hasSnapshot() {
@@ -72,10 +71,11 @@ func (s *Session) Log(now time.Duration, in LogRead, fx *Effects) {
 	}
 }
 
-// answerLog answers r with the frames after its cursor.
+// answerLog answers r with the frames after its cursor. What P-7 makes of its since is decided here, with the floor and the head that are said.
 func (s *Session) answerLog(r *read, frames []protocol.Piece, fx *Effects) {
+	resume, reason := s.decide(r.since)
 	l := &Log{
-		Epoch: s.Epoch().String(), Floor: s.box.Floor(), Head: s.box.Head(), Closed: s.Over(), Resume: r.resume, Reason: r.reason,
+		Epoch: s.Epoch().String(), Floor: s.box.Floor(), Head: s.box.Head(), Closed: s.Over(), Resume: resume, Reason: reason,
 		HasSnapshot: s.hasSnapshot(), After: r.cursor,
 	}
 	for _, p := range frames {
@@ -112,8 +112,9 @@ func (s *Session) Reclose(now time.Duration, to any, fx *Effects) {
 	s.settle(now, fx)
 }
 
-// Fresh returns the bodies of the confirmed frames first to last, those that are in memory, for the news.
+// Fresh returns the bodies of the confirmed frames first to last, those that are in memory, for the news: followers are sent them (P-5).
 func (s *Session) Fresh(first, last uint64) []protocol.Body {
+	s.sent = max(s.sent, min(last, s.box.Head()))
 	return s.box.Appended(nil, max(first, s.box.Floor()+1), min(last, s.box.Head()))
 }
 
