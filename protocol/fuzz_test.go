@@ -78,6 +78,8 @@ func checkSplice(t *testing.T, body protocol.Body) {
 		require.NoError(t, err)
 		require.Equal(t, protocol.Incoming{Seq: seq, Type: in.Type, Raw: frame}, in)
 		require.NoError(t, protocol.CheckStored(body))
+		spliceTopic(t, body, "jobs.7", seq)
+		require.Error(t, protocol.CheckStored(protocol.WithFrom(protocol.WithTopic(body, "a", 1), "b")), "a topic has no sender")
 		require.NoError(t, protocol.CheckStored(protocol.WithFrom(body, "tab-1")))
 		require.Error(t, protocol.CheckStored(protocol.WithFrom(protocol.WithFrom(body, "a"), "b")), "one sender is enough")
 		sent := protocol.AppendFrame([]byte("kept"), seq, protocol.WithFrom(body, "tab-1"))
