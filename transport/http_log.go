@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/restante/restante/protocol"
 )
@@ -98,6 +99,8 @@ func (c *call) tagged(a *answer, page protocol.TopicPage) {
 		a.body = zipped(a.body)
 	}
 }
+
+var zips = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 
 // zipped returns b compressed.
 func zipped(b []byte) []byte {

@@ -80,7 +80,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, e)
 		return
 	}
-	if h.conns.isClosed() {
+	if h.conns.isClosed() && !strings.HasSuffix(r.URL.Path, "/events") { // those say so in a stream: an EventSource does not come back from a status
 		h.refuse(w, r, protocol.Errorf(protocol.CodeDraining, "the broker has ended"))
 		return
 	}

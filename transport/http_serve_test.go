@@ -36,6 +36,7 @@ func TestWrongMethods(t *testing.T) {
 		"/v1/clients/a/frames":   "GET, HEAD, POST",
 		"/v1/clients/a/ack":      "POST",
 		"/v1/clients/a/messages": "POST",
+		"/v1/clients/a/events":   "GET, HEAD",
 		"/v1/clients/a/snapshot": "DELETE, GET, HEAD, PUT",
 		"/v1/janitor/sweep":      "POST",
 		"/v1/ws":                 "GET",

@@ -17,10 +17,8 @@ const typeEvents = "text/event-stream"
 // has ended. What refuses it for good is a status, which an EventSource takes for the end; whatever comes back is told in a stream, since after
 // a status it would not (the HTTP table).
 func (h *Handler) events(c *call) (answer, error) {
-	if c.r.Method != http.MethodGet {
-		e := statusErrorf(http.StatusMethodNotAllowed, "a stream of events is asked for with GET")
-		e.allow = http.MethodGet
-		return answer{}, e
+	if c.r.ContentLength != 0 {
+		return answer{}, badRequest("a stream of events is asked for without a body") // behind one, net/http would not see its reader leave
 	}
 	a, refusal := h.parseEvents(c)
 	if refusal == nil {
@@ -30,6 +28,10 @@ func (h *Handler) events(c *call) (answer, error) {
 	s := newStream(h, c)
 	if refusal != nil {
 		return s.refuse(refusal)
+	}
+	if c.r.Method == http.MethodHead { // what GET would begin with: nobody attaches
+		s.begin()
+		return answer{}, nil
 	}
 	if !h.conns.addStream(s) {
 		return s.refuse(protocol.Errorf(protocol.CodeDraining, "the broker has ended"))

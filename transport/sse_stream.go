@@ -1,11 +1,11 @@
 package transport
 
 import (
+	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
@@ -26,7 +26,9 @@ type stream struct {
 	h    *Handler
 	c    *call
 	wake chan struct{} // has room for one; a token says "look"
-	out  *eventWriter  // of the call's goroutine; nil until the stream has begun
+	out  *eventWriter
+	// begun says that the head of the answer has been written. It is of the call's goroutine, as are epoch and retry.
+	begun bool
 	// epoch is that of hello, and retry what the last goaway asked for.
 	epoch string
 	retry time.Duration
@@ -40,12 +42,13 @@ type stream struct {
 	aborted bool // at once
 	over    bool // the call has ended
 	code    protocol.CloseCode
+	closing *time.Timer // bounds what is under way when the stream is closed
 }
 
 var _ Peer = (*stream)(nil)
 
 func newStream(h *Handler, c *call) *stream {
-	return &stream{h: h, c: c, wake: make(chan struct{}, 1), retry: comeBack}
+	return &stream{h: h, c: c, wake: make(chan struct{}, 1), retry: comeBack, out: newEventWriter(c.w, h.cfg.WriteTimeout)}
 }
 
 // do changes the stream's state and has its goroutine look.
@@ -74,19 +77,31 @@ func (s *stream) Refused(first protocol.Piece, code protocol.CloseCode) {
 }
 
 // Write is part of Peer.
-func (s *stream) Write(batch []protocol.Piece) { s.do(func() { s.batch, s.busy = batch, true }) }
+func (s *stream) Write(batch []protocol.Piece) {
+	s.do(func() {
+		if s.over {
+			s.unsent(batch)
+			return
+		}
+		s.batch, s.busy = batch, true
+	})
+}
 
 // Close is part of Peer.
 func (s *stream) Close(code protocol.CloseCode) {
 	s.do(func() {
-		if !s.ended {
+		if !s.ended && !s.over {
 			s.ended, s.code = true, code
+			s.closing = time.AfterFunc(closeWrite, s.abort) // it may wait, and the client's turn may not
 		}
 	})
 }
 
-// abort ends the stream without a word more.
-func (s *stream) abort() { s.do(func() { s.aborted = true }) }
+// abort ends the stream at once: its last word, or what is under way, has a moment to leave. It may wait for a moment of HTTP/2's.
+func (s *stream) abort() {
+	s.out.hurry(closeStall)
+	s.do(func() { s.aborted = true })
+}
 
 // Pause is part of Peer: there is nothing that is being read.
 func (*stream) Pause(bool) {}
@@ -111,7 +126,7 @@ func (s *stream) refuse(e *protocol.Error) (answer, error) {
 			s.retry = time.Duration(e.RetryAfterMS) * time.Millisecond
 		}
 		s.begin()
-		defer s.out.giveBack()
+		defer s.out.end(true)
 		_ = s.send([]protocol.Piece{{Body: protocol.EncodeError(e)}}) // it ends in any case
 		s.last(code)
 		return answer{}, nil
@@ -125,13 +140,14 @@ func (s *stream) run(a attachRequest) (answer, error) {
 		s.mu.Lock()
 		link, rest := s.link, s.batch
 		s.batch, s.over = nil, true
+		if s.closing != nil {
+			s.closing.Stop()
+		}
 		s.mu.Unlock()
+		s.out.end(false) // before the handler returns, and abort would reach another's connection
 		s.unsent(rest)
 		if link != nil {
 			link.Gone(GoneLost) // it cannot say goodbye: whether it comes back, nobody knows
-		}
-		if s.out != nil {
-			s.out.giveBack()
 		}
 	}()
 	beat := newBeat(a.PingInterval)
@@ -156,13 +172,13 @@ func (s *stream) run(a attachRequest) (answer, error) {
 				return s.end()
 			}
 		case <-beat.C:
-			if s.out != nil {
+			if s.begun {
 				err = s.out.write([]byte(": \n\n"))
 			}
 		case <-expires:
 			s.Close(protocol.CloseTokenExpired)
 		case <-late:
-			if s.out == nil {
+			if !s.begun {
 				return s.refuse(&protocol.Error{Code: protocol.CodeOverloaded, Message: "the client could not be attached in time", RetryAfterMS: 1000})
 			}
 		case <-s.c.r.Context().Done():
@@ -177,12 +193,18 @@ func (s *stream) run(a attachRequest) (answer, error) {
 
 // lost counts a stream that ended without a last word.
 func (s *stream) lost(err error) {
-	code := protocol.CloseCode(0)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		code = protocol.CloseSlowConsumer
+	s.mu.Lock()
+	code := s.code
+	if s.aborted && !s.ended {
+		code = protocol.CloseGoingAway
+	}
+	s.mu.Unlock()
+	level := slog.LevelDebug
+	if code == 0 && s.out.slow {
+		code, level = protocol.CloseSlowConsumer, slog.LevelInfo // as of a connection
 	}
 	s.h.sys.Counters().Closed.Add(code.Name())
-	s.h.log.Debug("a stream was lost", "err", err)
+	s.h.log.Log(context.Background(), level, "a stream was lost", "code", uint16(code), "name", code.Name(), "err", err)
 }
 
 // step writes the batch that there is; done: the stream is to end.
@@ -190,11 +212,11 @@ func (s *stream) step() (done bool, err error) {
 	batch, busy, ended, aborted := s.look()
 	if aborted {
 		s.unsent(batch)
-		s.do(func() { s.ended, s.code = true, protocol.CloseGoingAway })
+		s.Close(protocol.CloseGoingAway)
 		return true, nil
 	}
 	if busy {
-		if s.out == nil {
+		if !s.begun {
 			s.begin()
 		}
 		if err := s.send(batch); err != nil {
@@ -215,23 +237,34 @@ func (s *stream) end() (answer, error) {
 	s.mu.Lock()
 	first, code := s.first, s.code
 	s.mu.Unlock()
-	if s.out == nil && first != nil && code.Stops() {
-		var m protocol.Error
-		if err := json.Unmarshal(first.Body, &struct {
-			Code    *protocol.Code `json:"code"`
-			Message *string        `json:"message"`
-		}{&m.Code, &m.Message}); err == nil && m.Code != "" {
-			return answer{}, &m
+	if !s.begun && first != nil && code.Stops() {
+		if e := refusalOf(first.Body); e != nil {
+			p := withStatus(e) // the registry has counted it
+			problemHeaders(s.c.w.Header(), p)
+			return answer{status: p.status, contentType: typeProblem, body: encodeProblem(p)}, nil
 		}
 	}
-	if s.out == nil {
+	if !s.begun {
 		s.begin()
 	}
 	if first != nil {
 		_ = s.send([]protocol.Piece{*first})
 	}
 	s.last(code)
+	s.out.end(true)
 	return answer{}, nil
+}
+
+// refusalOf reads an error frame of the broker's; nil where b is another.
+func refusalOf(b protocol.Body) *protocol.Error {
+	var m struct {
+		Code    protocol.Code `json:"code"`
+		Message string        `json:"message"`
+	}
+	if err := json.Unmarshal(b, &m); err != nil || m.Code == "" {
+		return nil
+	}
+	return &protocol.Error{Code: m.Code, Message: m.Message}
 }
 
 // last writes the event that ends a stream, and when its reader is to come back.
@@ -252,7 +285,10 @@ func (s *stream) begin() {
 	hdr.Set("Cache-Control", "no-store, no-transform") // a proxy that transforms, or keeps, holds the stream back
 	hdr.Set("X-Accel-Buffering", "no")                 // nginx buffers otherwise
 	hdr.Add("Vary", "Accept-Encoding")
-	s.out = newEventWriter(s.h, s.c.w, acceptsGzip(s.c.r))
+	if acceptsGzip(s.c.r) {
+		s.out.compress()
+	}
+	s.begun = true
 	s.c.w.WriteHeader(http.StatusOK)
 }
 
@@ -284,7 +320,7 @@ func (s *stream) send(batch []protocol.Piece) error {
 	return nil
 }
 
-// learn takes the epoch from hello, and the time to stay away from goaway.
+// learn takes the epoch from hello, and the time to stay away from goaway, or from an error that says one.
 func (s *stream) learn(b protocol.Body) {
 	var m struct {
 		Type    string `json:"type"`
@@ -297,6 +333,10 @@ func (s *stream) learn(b protocol.Body) {
 		s.epoch = m.Epoch
 	case protocol.TypeGoaway:
 		s.retry = time.Duration(m.RetryMS) * time.Millisecond
+	case protocol.TypeError:
+		if m.RetryMS > 0 {
+			s.retry = time.Duration(m.RetryMS) * time.Millisecond
+		}
 	}
 }
 

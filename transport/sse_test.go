@@ -1,225 +1,121 @@
 package transport
 
 import (
-	"compress/gzip"
-	"context"
-	"errors"
-	"io"
 	"net/http"
-	"net/http/httptest"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/restante/restante/actors"
 	"github.com/restante/restante/protocol"
 )
 
-// listen asks for a client's events; the caller closes the answer's body.
-func listen(t *testing.T, s *httptest.Server, path string, header ...string) *http.Response {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
-	req, err := http.NewRequestWithContext(ctx, "GET", s.URL+path, nil)
-	require.NoError(t, err)
-	for i := 0; i+1 < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	res, err := s.Client().Do(req)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = res.Body.Close() })
-	return res
+func piece(seq uint64, body string) protocol.Piece {
+	return protocol.Piece{Seq: seq, Body: protocol.Body(body)}
 }
 
-// reads holds what comes next in the stream to want.
-func reads(t *testing.T, r io.Reader, want string) {
-	t.Helper()
-	got := make([]byte, len(want))
-	_, err := io.ReadFull(r, got)
-	require.NoError(t, err, "%s", got)
-	require.Equal(t, want, string(got))
-}
-
-var hello = protocol.Piece{Body: protocol.EncodeHello(protocol.Hello{ClientID: "c", Epoch: "e1"})}
-
-const helloEvent = "event: hello\ndata: "
-
-// attached asks for events and lets the attach succeed.
-func attached(t *testing.T, f *wsFake, s *httptest.Server, path string, header ...string) (*fakeLink, *http.Response) {
-	t.Helper()
-	type answer struct{ res *http.Response }
-	got := make(chan answer, 1)
-	go func() { got <- answer{listen(t, s, path, header...)} }()
-	l := f.link(t)
-	l.peer.Write([]protocol.Piece{hello})
-	a := <-got
-	l.next(t, "written")
-	return l, a.res
-}
-
-func TestSSE_EventsAndTheirIds(t *testing.T) {
-	_, f, s := wsServer(t, Config{})
-	l, res := attached(t, f, s, "/v1/clients/c/events?since=e1:1&ping=60&attach=takeover", "Last-Event-ID", "e1:2")
-	require.Equal(t, "text/event-stream; charset=utf-8", res.Header.Get("Content-Type"))
+func TestSSE_FramesHaveIDsAndTheBrokersOwnHaveNames(t *testing.T) {
+	h, f, s := wsServer(t, Config{})
+	c, l := opened(t, f, s, "tab-1/events")
+	require.Equal(t, "tab-1", l.id)
 	require.Equal(t, "sse", l.attach.Transport)
-	require.Equal(t, protocol.Cursor{Epoch: "e1", Seq: 2}, *l.attach.Since, "Last-Event-ID wins over since")
-	require.True(t, l.attach.Takeover)
-	require.Equal(t, time.Minute, l.attach.PingInterval)
-	reads(t, res.Body, helloEvent+string(hello.Body)+"\n\n")
-	l.peer.Write([]protocol.Piece{
-		{Body: protocol.EncodeSnapshot(2, []byte(`{"a":1}`))},
-		{Seq: 3, Body: protocol.Body(`{"type":"x"}`)},
-		{Body: protocol.EncodeReplayEnd(3)},
-		{Body: protocol.EncodeTopicSnapshot("t", 9, []byte(`1`))},
-	})
-	reads(t, res.Body, "id: e1:2\nevent: snapshot\ndata: {\"type\":\"snapshot\",\"as_of\":2,\"data\":{\"a\":1}}\n\n"+
-		"id: e1:3\ndata: {\"seq\":3,\"type\":\"x\"}\n\n"+
-		"id: e1:3\nevent: replay_end\ndata: {\"type\":\"replay_end\",\"seq\":3}\n\n"+
-		"event: snapshot\ndata: {\"type\":\"snapshot\",\"topic\":\"t\",\"as_of\":9,\"data\":1}\n\n")
-	l.next(t, "written")
-	l.peer.Close(protocol.CloseReplaced)
-	reads(t, res.Body, "retry: 86400000\nevent: close\ndata: {\"code\":4500,\"name\":\"replaced\"}\n\n")
-	_, err := res.Body.Read(make([]byte, 1))
-	require.ErrorIs(t, err, io.EOF)
-	require.Equal(t, GoneLost, l.next(t, "gone").how)
-}
-
-func TestSSE_WhatComesBackIsToldInAStream(t *testing.T) {
-	_, f, s := wsServer(t, Config{})
-	f.onAttach = func(l *fakeLink) {
-		l.peer.Refused(protocol.Piece{Body: protocol.EncodeGoaway(1234)}, protocol.CloseDraining)
-	}
-	res := listen(t, s, "/v1/clients/c/events")
-	require.Equal(t, 200, res.StatusCode)
-	text, err := io.ReadAll(res.Body)
-	require.NoError(t, err)
-	require.Equal(t, "event: goaway\ndata: {\"type\":\"goaway\",\"retry_after_ms\":1234}\n\nretry: 1234\nevent: close\ndata: {\"code\":4002,\"name\":\"draining\"}\n\n", string(text))
-
-	f.onAttach = func(l *fakeLink) {
-		l.peer.Refused(protocol.Piece{Body: protocol.EncodeError(protocol.Errorf(protocol.CodeBadRequest, "no"))}, protocol.CloseBadRequest)
-	}
-	res = listen(t, s, "/v1/clients/c/events")
-	require.Equal(t, 400, res.StatusCode, "for good: an EventSource gives up")
-	require.Equal(t, "application/problem+json", res.Header.Get("Content-Type"))
-}
-
-func TestSSE_RightsAndExpiry(t *testing.T) {
-	var grant Grant
-	var refusal error
-	_, f, s := wsServer(t, Config{Authorize: func(*http.Request) (Grant, error) { return grant, refusal }})
-	grant.Allow = func(v Verb, name string) bool {
-		return v == VerbAttach && name == "mine" || v == VerbSubscribe && name == "t"
-	}
-	require.Equal(t, 403, listen(t, s, "/v1/clients/other/events").StatusCode)
-	refusal = errors.New("who are you")
-	require.Equal(t, 401, listen(t, s, "/v1/clients/mine/events").StatusCode)
-	refusal = protocol.Errorf(protocol.CodeTokenExpired, "yesterday's")
-	res := listen(t, s, "/v1/clients/mine/events")
-	require.Equal(t, 200, res.StatusCode, "it comes back with a new token")
-	text, err := io.ReadAll(res.Body)
-	require.NoError(t, err)
-	require.Contains(t, string(text), `"code":4401`)
-	require.Empty(t, f.links, "nothing was created (P-25)")
-
-	refusal, grant.Expires = nil, time.Now().Add(300*time.Millisecond)
-	l, res := attached(t, f, s, "/v1/clients/mine/events")
-	require.True(t, l.attach.MaySubscribe("t"))
-	require.False(t, l.attach.MaySubscribe("u"))
-	text, err = io.ReadAll(res.Body)
-	require.NoError(t, err)
-	require.Contains(t, string(text), `"code":4401`)
-	l.next(t, "gone")
-}
-
-func TestSSE_CompressedForWhoAsks(t *testing.T) {
-	_, f, s := wsServer(t, Config{})
-	l, res := attached(t, f, s, "/v1/clients/c/events", "Accept-Encoding", "br, gzip;q=0.5")
-	require.Equal(t, "gzip", res.Header.Get("Content-Encoding"))
-	z, err := gzip.NewReader(res.Body)
-	require.NoError(t, err)
-	reads(t, z, helloEvent)
-	reads(t, z, string(hello.Body)+"\n\n")
-	l.peer.Write([]protocol.Piece{{Seq: 1, Body: protocol.Body(`{"type":"x"}`)}})
-	reads(t, z, "id: e1:1\ndata: {\"seq\":1,\"type\":\"x\"}\n\n") // at once: it is flushed
-	l.peer.Close(protocol.CloseClientDeleted)
-	text, err := io.ReadAll(z)
-	require.NoError(t, err)
-	require.Contains(t, string(text), `"code":4504`)
-	for _, no := range []string{"gzip;q=0", "br", ""} {
-		r := httptest.NewRequest("GET", "/", nil)
-		r.Header.Set("Accept-Encoding", no)
-		require.False(t, acceptsGzip(r), no)
-	}
-}
-
-func TestSSE_OverHTTP2(t *testing.T) {
-	h, f := newWS(t, Config{})
-	s := httptest.NewUnstartedServer(h)
-	s.EnableHTTP2 = true
-	s.StartTLS()
-	t.Cleanup(s.Close)
-	l, res := attached(t, f, s, "/v1/clients/c/events")
-	require.Equal(t, 2, res.ProtoMajor)
-	reads(t, res.Body, helloEvent)
-	require.NoError(t, res.Body.Close())
-	require.Equal(t, GoneLost, l.next(t, "gone").how)
-}
-
-func TestSSE_HeartbeatAndEnd(t *testing.T) {
-	h, f, s := wsServer(t, Config{PingInterval: 20 * time.Millisecond})
-	l, res := attached(t, f, s, "/v1/clients/c/events")
-	reads(t, res.Body, helloEvent+string(hello.Body)+"\n\n: \n\n: \n\n")
+	require.NotEmpty(t, l.attach.ConnectionID)
+	require.Nil(t, l.attach.Since)
+	require.False(t, l.attach.Takeover)
+	require.Equal(t, "text/event-stream; charset=utf-8", c.res.Header.Get("Content-Type"))
+	require.Equal(t, "no-store, no-transform", c.res.Header.Get("Cache-Control"))
+	require.Equal(t, "no", c.res.Header.Get("X-Accel-Buffering"))
+	require.Empty(t, c.res.Header.Get("Content-Encoding"))
 	require.EqualValues(t, 1, h.sys.Counters().Connections.Load())
-	h.CloseAll()
-	text, err := io.ReadAll(res.Body)
-	require.NoError(t, err)
-	require.Contains(t, string(text), "event: close\ndata: {\"code\":1001,")
-	l.next(t, "gone")
-	require.NoError(t, h.WaitConns(t.Context()))
-	require.Equal(t, 503, listen(t, s, "/v1/clients/c/events").StatusCode, "the broker has ended")
-}
 
-func TestSSE_AnAttachThatComesTooLate(t *testing.T) {
-	_, f, s := wsServer(t, Config{HandshakeTimeout: 50 * time.Millisecond})
-	f.onAttach = func(*fakeLink) {} // it hangs
-	res := listen(t, s, "/v1/clients/c/events")
-	text, err := io.ReadAll(res.Body)
-	require.NoError(t, err)
-	require.Contains(t, string(text), `"code":"overloaded"`)
-	require.Contains(t, string(text), `"code":4004`)
-	l := f.link(t)
-	l.peer.Attached(l)
-	require.Equal(t, GoneLost, l.next(t, "gone").how, "the client is told of the end all the same")
-}
-
-// TestSSE_ASlowReader: it takes nothing any more, and its connection ends; what was under way is counted, and is still in its outbox.
-func TestSSE_ASlowReader(t *testing.T) {
-	h, f, s := wsServer(t, Config{WriteTimeout: 100 * time.Millisecond})
-	l, _ := attached(t, f, s, "/v1/clients/c/events", "Accept-Encoding", "identity")
-	big := protocol.Body(`{"type":"x","fill":"` + strings.Repeat("x", 60<<10) + `"}`)
-	for seq := uint64(1); ; seq++ {
-		l.peer.Write([]protocol.Piece{{Seq: seq, Body: big}})
-		if e := l.any(t); e.call == "gone" {
-			require.Equal(t, GoneLost, e.how)
-			break
-		}
-		require.Less(t, seq, uint64(10_000), "the kernel takes only so much")
+	l.peer.Write([]protocol.Piece{
+		piece(0, `{"type":"snapshot","as_of":4,"data":{"a":"\n"}}`), piece(5, `{"type":"x"}`), piece(0, `{"type":"replay_end","seq":5}`),
+		piece(0, `{"type":"snapshot","topic":"t","as_of":9,"data":1}`), piece(0, `{"type":"subscribed","topic":"t"}`), piece(0, `{"type":"error","code":"conflict"}`),
+	})
+	for _, want := range []sseEvent{
+		{name: "snapshot", id: "e1:4", data: `{"type":"snapshot","as_of":4,"data":{"a":"\n"}}`},
+		{id: "e1:5", data: `{"seq":5,"type":"x"}`},
+		{name: "replay_end", id: "e1:5", data: `{"type":"replay_end","seq":5}`},
+		{name: "snapshot", data: `{"type":"snapshot","topic":"t","as_of":9,"data":1}`},
+		{name: "subscribed", data: `{"type":"subscribed","topic":"t"}`},
+		{name: "error", data: `{"type":"error","code":"conflict"}`},
+	} {
+		require.Equal(t, want, c.next())
 	}
-	require.NoError(t, h.WaitConns(t.Context()))
-	require.EqualValues(t, 1, h.sys.Counters().Dropped[actors.DropUnsent].Load())
-	require.EqualValues(t, 1, h.sys.Counters().Closed.Snapshot()[protocol.CloseSlowConsumer.Name()])
+	l.next(t, "written")
+	l.none(t)
+	l.peer.Write(pieces(6, 300, 1000))
+	for seq := uint64(6); seq < 306; seq++ {
+		require.Equal(t, protocol.Cursor{Epoch: "e1", Seq: seq}.String(), c.next().id)
+	}
+	l.next(t, "written")
+	n := h.sys.Counters()
+	require.EqualValues(t, 301, n.Delivered.Load())
+	require.EqualValues(t, 3, n.Batches.Load())
+	require.Greater(t, n.DeliveredBytes.Load(), int64(300_000))
+
+	require.NoError(t, c.nc.Close())
+	require.Equal(t, GoneLost, l.next(t, "gone").how, "it cannot say goodbye")
+	eventually(t, "counted out", func() bool { return n.Connections.Load() == 0 })
 }
 
-func TestSSE_OnlyByGet(t *testing.T) {
-	_, _, s := wsServer(t, Config{})
-	for _, method := range []string{"HEAD", "PUT", "DELETE"} {
-		req, err := http.NewRequestWithContext(t.Context(), method, s.URL+"/v1/clients/c/events", nil)
-		require.NoError(t, err)
-		res, err := s.Client().Do(req)
-		require.NoError(t, err)
-		require.NoError(t, res.Body.Close())
-		require.Equal(t, 405, res.StatusCode, method)
+func TestSSE_WhatTheStreamBeginsWith(t *testing.T) {
+	_, f, s := wsServer(t, Config{PingInterval: time.Minute})
+	_, l := opened(t, f, s, "a/events?since=e1:7&attach=takeover&ping=45")
+	require.Equal(t, &protocol.Cursor{Epoch: "e1", Seq: 7}, l.attach.Since)
+	require.True(t, l.attach.Takeover)
+	require.Equal(t, 45*time.Second, l.attach.PingInterval)
+	_, l = opened(t, f, s, "a/events?since=e1:7", "Last-Event-ID", "e2:9")
+	require.Equal(t, &protocol.Cursor{Epoch: "e2", Seq: 9}, l.attach.Since, "Last-Event-ID wins")
+	_, l = opened(t, f, s, "a/events?since=bad", "Last-Event-ID", "e2:9")
+	require.Equal(t, &protocol.Cursor{Epoch: "e2", Seq: 9}, l.attach.Since)
+	_, l = opened(t, f, s, "a/events?since=e1:7", "Last-Event-ID", "")
+	require.Equal(t, &protocol.Cursor{Epoch: "e1", Seq: 7}, l.attach.Since)
+}
+
+func TestSSE_WhatIsRefusedForGoodIsAStatus(t *testing.T) {
+	may := func(verb Verb, name string) bool { return verb == VerbAttach && name == "mine" }
+	for name, c := range map[string]struct {
+		call   httpCall
+		status int
+		code   protocol.Code
+	}{
+		"a cursor of the query":  {httpCall{path: "/v1/clients/mine/events?since=x"}, 400, protocol.CodeBadCursor},
+		"a cursor of the header": {httpCall{path: "/v1/clients/mine/events?since=e:1", header: map[string]string{"Last-Event-ID": "x y"}}, 400, protocol.CodeBadCursor},
+		"attach":                 {httpCall{path: "/v1/clients/mine/events?attach=x"}, 400, protocol.CodeBadRequest},
+		"ping":                   {httpCall{path: "/v1/clients/mine/events?ping=x"}, 400, protocol.CodeBadRequest},
+		"an id":                  {httpCall{path: "/v1/clients/a%20b/events"}, 400, protocol.CodeBadRequest},
+		"another's":              {httpCall{path: "/v1/clients/yours/events"}, 403, protocol.CodeForbidden},
+		"a body":                 {httpCall{path: "/v1/clients/mine/events", body: "{}", header: asJSON}, 400, protocol.CodeBadRequest},
+		"POST":                   {httpCall{method: "POST", path: "/v1/clients/mine/events"}, 405, protocol.CodeBadRequest},
+		"HEAD of another's":      {httpCall{method: "HEAD", path: "/v1/clients/yours/events"}, 403, protocol.CodeForbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, f := newHTTP(t, Config{Authorize: allowing(may)})
+			if c.call.method == "" {
+				c.call.method = "GET"
+			}
+			w := c.call.do(h)
+			requireProblem(t, w, c.status, c.code)
+			require.Empty(t, f.calls())
+			require.EqualValues(t, 1, h.sys.Counters().Refused.Snapshot()[string(c.code)])
+		})
 	}
+}
+
+func TestSSE_HeadSaysWhatGetWouldBeginWith(t *testing.T) {
+	h, f := newHTTP(t, Config{})
+	w := httpCall{method: "HEAD", path: "/v1/clients/a/events"}.do(h)
+	require.Equal(t, 200, w.Code)
+	require.Equal(t, "text/event-stream; charset=utf-8", w.Header().Get("Content-Type"))
+	require.Empty(t, f.calls(), "nobody attaches")
+	require.Empty(t, w.Body.String())
+}
+
+func TestSSE_PagesOfAllowedOriginsMayRead(t *testing.T) {
+	_, f, s := wsServer(t, Config{AllowOrigins: []string{"https://a.example"}})
+	c, _ := opened(t, f, s, "a/events", "Origin", "https://a.example")
+	require.Equal(t, "https://a.example", c.res.Header.Get("Access-Control-Allow-Origin"))
+	require.Equal(t, []string{"Origin", "Accept-Encoding"}, c.res.Header.Values("Vary"))
+	require.Equal(t, http.StatusForbidden, openStream(t, s, "a/events", "Origin", "https://b.example").res.StatusCode)
 }
