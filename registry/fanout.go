@@ -69,10 +69,10 @@ func (c *client) wakeFollowers(side *topicSide, m *newsMail) {
 			return
 		}
 		r.wakeAll(ids, func(f *client) any {
-			if side.has(f) {
+			if !side.join(f) {
 				return nil
 			}
-			return m
+			return m // it may take this without asking: from now on it is told of what comes
 		})
 		after = ids[len(ids)-1]
 	}

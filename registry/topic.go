@@ -85,13 +85,16 @@ func newTopicSide(asleep bool) *topicSide {
 	return &topicSide{awake: map[*client]struct{}{}, asleep: asleep, unborn: true}
 }
 
-func (t *topicSide) join(c *client) {
+// join takes a follower in; false: it was there.
+func (t *topicSide) join(c *client) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if _, in := t.awake[c]; !in {
-		t.awake[c] = struct{}{}
-		t.list = nil
+	if _, in := t.awake[c]; in {
+		return false
 	}
+	t.awake[c] = struct{}{}
+	t.list = nil
+	return true
 }
 
 func (t *topicSide) leave(c *client) {
@@ -107,13 +110,6 @@ func (t *topicSide) leave(c *client) {
 func (t *topicSide) lost(c *client) {
 	t.leave(c)
 	t.setAsleep(true)
-}
-
-func (t *topicSide) has(c *client) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	_, in := t.awake[c]
-	return in
 }
 
 // followers are those that are awake, as they are now; the slice is not changed any more.

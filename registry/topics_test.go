@@ -618,3 +618,23 @@ func TestTogether(t *testing.T) {
 	require.EqualValues(t, 10*keepNews, side.take().Head)
 	require.True(t, slices.Equal(side.news, nil))
 }
+
+// TestP19_ATopicSleepsWhileItsFollowersDoNot: the topic that comes back knows nobody, and goes on telling those who were awake all the time.
+func TestP19_ATopicSleepsWhileItsFollowersDoNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, keptConfig(), vfs.NewMem())
+		named, pattern := attach(t, r, "named", nil), attach(t, r, "pattern", nil)
+		named.subscribe("t")
+		pattern.subscribe("*")
+		for n := 1; n <= 9; n++ {
+			tell(t, r, "t", n, n)
+			require.Equal(t, numbered(1, n), named.heard("t"))
+			require.Equal(t, numbered(1, n), pattern.heard("t"))
+			if n%3 == 0 {
+				time.Sleep(11 * time.Minute)
+				synctest.Wait()
+				require.Nil(t, r.look(topicName("t")), "it sleeps; its followers, which are attached, do not")
+			}
+		}
+	})
+}
