@@ -200,13 +200,13 @@ func (s *eventSource) attempt() (*message, error) {
 func (s *eventSource) accept(name, id, data string) *message {
 	s.t.Helper()
 	m := &message{Raw: data}
+	if name == "close" { // its code is a number
+		m.Type = name
+		return m
+	}
 	require.NoError(s.t, json.Unmarshal([]byte(data), m), data)
 	if !strings.HasPrefix(data, `{"seq":`) {
 		m.Seq, m.At = 0, m.Seq
-	}
-	if name == "close" {
-		m.Type = name
-		return m
 	}
 	at := func(seq uint64) string { return protocol.Cursor{Epoch: s.hello.Epoch, Seq: seq}.String() }
 	if m.Seq == 0 {
