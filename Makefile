@@ -38,7 +38,7 @@ test-disk: needs-cc
 # A real browser's EventSource: headless Chromium, which is installed where it may be.
 test-browser: needs-cc
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
-	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get install -y --no-install-recommends chromium >/dev/null; } || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y --no-install-recommends chromium >/dev/null; } || \
 	  { echo "make test-browser needs Chromium, and may not install it: install chromium, or run it as root where there is apt-get"; exit 1; }
 	$(GO) test -tags browser -count=1 -run ABrowsersEventSource ./tests
 
