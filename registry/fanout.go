@@ -72,6 +72,7 @@ func (c *client) wakeFollowers(side *topicSide, m *newsMail) {
 			if side.has(f) {
 				return nil
 			}
+			side.join(f) // one that was awake takes the news without asking, and is to hear the next too
 			return m
 		})
 		after = ids[len(ids)-1]
