@@ -279,8 +279,8 @@ func TestP19_KilledRightBehindTheAnswer(t *testing.T) {
 		h.now.kill()
 		c := runBinary(t, h.binary, nil, "store", "check", h.dir)
 		require.Zero(t, c.done(), "%s\n%s", c.stdout, c.stderr)
-		var clients, frames int
-		_, err := fmt.Sscanf(c.stdout.String(), "%d clients, %d frames", &clients, &frames)
+		var clients, topics, frames int
+		_, err := fmt.Sscanf(c.stdout.String(), "%d clients, %d topics, %d frames", &clients, &topics, &frames)
 		require.NoError(t, err, "%s", c.stdout)
 		if frames < n*(followers+1) {
 			between++
