@@ -93,6 +93,23 @@ func (g *following) matched(topic string) bool {
 	return g != nil && slices.ContainsFunc(g.patterns, func(p *pattern) bool { return protocol.Matches(p.name, topic) })
 }
 
+// waits reports whether f is followed for patterns alone of which none stands yet: no frame of it comes before subscribed (P-19).
+func (g *following) waits(f *follow) bool {
+	if f.named || f == g.all || !slices.ContainsFunc(g.patterns, func(p *pattern) bool { return p.join != nil }) {
+		return false
+	}
+	waits := false
+	for _, p := range g.patterns {
+		if protocol.Matches(p.name, f.topic) {
+			if p.join == nil {
+				return false
+			}
+			waits = true
+		}
+	}
+	return waits
+}
+
 func (g *following) add(f *follow) *follow {
 	i, _ := slices.BinarySearchFunc(g.follows, f.topic, byTopic)
 	g.follows = slices.Insert(g.follows, i, f)
@@ -150,7 +167,7 @@ func (s *Session) ask(f *follow, p Pull, fx *Effects) {
 
 // offer has f go on from its cursor, as far as there is room.
 func (s *Session) offer(f *follow, fx *Effects) {
-	if f.pull != 0 || f.join != nil || f.cursor >= f.head || s.x.ending != nil || s.x.drain != nil {
+	if f.pull != 0 || f.join != nil || f.cursor >= f.head || s.x.following.waits(f) || s.x.ending != nil || s.x.drain != nil {
 		return
 	}
 	frames, bytes := s.box.Room(s.cfg.Bounds, s.mark())
@@ -284,7 +301,7 @@ func (s *Session) take(now time.Duration, f *follow, p *Pulled, fx *Effects) {
 		fx.event(EventMissed, int(p.Floor-f.cursor))
 		s.move(f, p.Floor)
 	}
-	if p.After > f.cursor || p.After+uint64(len(p.Frames)) <= f.cursor { // not what comes next
+	if p.After > f.cursor || p.After+uint64(len(p.Frames)) <= f.cursor || s.x.following.waits(f) { // not what comes next, or not yet
 		return
 	}
 	skip := int(f.cursor - p.After)

@@ -160,7 +160,7 @@ func (s *Session) Listed(now time.Duration, name string, topics []string, err *p
 	s.lessLeft(now, p, fx)
 }
 
-// lessLeft notes that one of a pattern's topics has been joined, and answers when it was the last.
+// lessLeft notes that one of a pattern's topics has been joined, and answers when it was the last. Then what has waited for it goes on.
 func (s *Session) lessLeft(now time.Duration, p *pattern, fx *Effects) {
 	if p.join == nil {
 		return
@@ -172,6 +172,9 @@ func (s *Session) lessLeft(now time.Duration, p *pattern, fx *Effects) {
 	p.join = nil
 	for _, who := range j.askers {
 		s.answerAsker(now, who, j.answer, fx)
+	}
+	for _, f := range s.x.following.follows {
+		s.offer(f, fx)
 	}
 }
 

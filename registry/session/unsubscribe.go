@@ -57,7 +57,7 @@ func (s *Session) release(now time.Duration, topic string, fx *Effects) {
 		return
 	}
 	f := g.find(topic)
-	if f == nil {
+	if f == nil || !f.named && (f.join == nil || f.join.in.Topic == "") { // nothing, or followed by a pattern alone
 		return
 	}
 	if j := f.join; j != nil && j.in.Topic != "" {
