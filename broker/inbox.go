@@ -24,12 +24,18 @@ type InboxOptions struct {
 	OnResume func(protocol.Hello)
 	// OnSnapshot is given the application's snapshot, where a provider has one (P-9): everything up to asOf is in it.
 	OnSnapshot func(asOf uint64, data json.RawMessage)
+	// OnTopicSnapshot is given a topic's snapshot, which a subscription asked for (P-19): everything up to its frame asOf is in it.
+	OnTopicSnapshot func(topic string, asOf uint64, data json.RawMessage)
 }
 
 // Frame is one sequenced frame. Raw is the whole message as a socket would carry it, and the receiver's own.
+//
+// Topic and TopicSeq are there for a frame that came through a topic (P-19); "" and 0 else.
 type Frame struct {
-	Seq uint64
-	Raw []byte
+	Seq      uint64
+	Topic    string
+	TopicSeq uint64
+	Raw      []byte
 }
 
 const (
@@ -101,7 +107,11 @@ func (in *Inbox) Next(ctx context.Context) (Frame, error) {
 		case ok && p.Seq <= in.cursor.Seq: // held already (P-3)
 		case ok:
 			in.cursor.Seq = p.Seq
-			return Frame{p.Seq, protocol.AppendFrame(make([]byte, 0, protocol.FrameLen(p.Seq, p.Body)), p.Seq, p.Body)}, nil
+			f := Frame{Seq: p.Seq, Raw: protocol.AppendFrame(make([]byte, 0, protocol.FrameLen(p.Seq, p.Body)), p.Seq, p.Body)}
+			if protocol.OfTopic(p.Body) {
+				f.Topic, f.TopicSeq, err = protocol.TopicOf(p.Body)
+			}
+			return f, err
 		default:
 			in.ack(at)
 			if err := in.wait(ctx, at); err != nil {
@@ -135,15 +145,20 @@ func (in *Inbox) attached() (*inboxPeer, error) {
 // control handles one of the broker's own frames.
 func (in *Inbox) control(b protocol.Body) error {
 	var kind struct {
-		Type string          `json:"type"`
-		AsOf uint64          `json:"as_of"`
-		Data json.RawMessage `json:"data"`
+		Type  string          `json:"type"`
+		Topic string          `json:"topic"`
+		AsOf  uint64          `json:"as_of"`
+		Data  json.RawMessage `json:"data"`
 	}
 	if err := json.Unmarshal(b, &kind); err != nil {
 		return protocol.Errorf(protocol.CodeInternal, "a broker frame cannot be read: %s", err)
 	}
-	switch kind.Type {
-	case "hello":
+	switch {
+	case kind.Topic != "":
+		if kind.Type == protocol.TypeSnapshot && in.o.OnTopicSnapshot != nil {
+			in.o.OnTopicSnapshot(kind.Topic, kind.AsOf, kind.Data)
+		}
+	case kind.Type == protocol.TypeHello:
 		var h protocol.Hello
 		if err := json.Unmarshal(b, &h); err != nil {
 			return protocol.Errorf(protocol.CodeInternal, "hello cannot be read: %s", err)
@@ -155,7 +170,7 @@ func (in *Inbox) control(b protocol.Body) error {
 		if in.o.OnResume != nil {
 			in.o.OnResume(h)
 		}
-	case "snapshot":
+	case kind.Type == protocol.TypeSnapshot:
 		in.cursor.Seq = kind.AsOf
 		if in.o.OnSnapshot != nil {
 			in.o.OnSnapshot(kind.AsOf, kind.Data)

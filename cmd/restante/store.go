@@ -28,8 +28,8 @@ func (c *storeCheckCmd) Run(p *process) error {
 	if r.Clean {
 		end = "was closed in good order"
 	}
-	fmt.Fprintf(p.out, "%d clients, %d frames, %d records, %d snapshots, %d shared bodies; %d bytes counted; generation %d, %s\n",
-		r.Totals.Clients, r.Totals.Frames, r.Records, r.Snapshots, r.Shared, r.Totals.Bytes, r.Generation, end)
+	fmt.Fprintf(p.out, "%d clients, %d topics, %d frames, %d records, %d snapshots, %d subscriptions, %d shared bodies; %d bytes counted; generation %d, %s\n",
+		r.Totals.Clients, r.Totals.Topics, r.Totals.Frames, r.Records, r.Snapshots, r.Follows, r.Shared, r.Totals.Bytes, r.Generation, end)
 	if r.Found == 0 {
 		return nil
 	}

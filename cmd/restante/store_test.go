@@ -54,7 +54,7 @@ func TestStoreCheck(t *testing.T) {
 	dir := filed(t, 2)
 	c := newCommand()
 	require.Equal(t, exitOK, c.run("", "store", "check", dir), c.err.String())
-	require.Equal(t, "1 clients, 2 frames, 0 records, 0 snapshots, 0 shared bodies; 152 bytes counted; generation 1, was closed in good order\n", c.out.String())
+	require.Equal(t, "1 clients, 0 topics, 2 frames, 0 records, 0 snapshots, 0 subscriptions, 0 shared bodies; 152 bytes counted; generation 1, was closed in good order\n", c.out.String())
 	require.Empty(t, c.err.String())
 
 	dir = filed(t, 3)

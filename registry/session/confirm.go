@@ -52,9 +52,23 @@ func (s *Session) Confirmed(now time.Duration, token uint64, err error, unknown 
 	if introduces {
 		s.introduce(now, fx)
 	}
+	s.askNew(p, fx)
 	s.endIfIdle(fx)
 	if s.kept != nil {
 		s.keep(now, fx)
+	}
+}
+
+// askNew asks the topics once more that the store knows of as followed only now: one that has gone to sleep and come back in the meantime has found its followers
+// in the store, and this one not among them.
+func (s *Session) askNew(p pending, fx *Effects) {
+	if s.kept == nil || p.told == nil || s.x.following == nil || s.x.drain != nil || s.x.ending != nil {
+		return
+	}
+	for _, c := range p.told.follows {
+		if f := s.x.following.find(c.Topic); c.New && f != nil && f.join == nil && f.pull == 0 {
+			s.askAgain(f, fx)
+		}
 	}
 }
 
