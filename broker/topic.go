@@ -76,8 +76,12 @@ func (t *Topic) Read(ctx context.Context, since *protocol.Cursor, limit int, wai
 	return t.b.registry.ReadTopic(ctx, t.name, registry.Read{Since: since, Limit: limit, Wait: wait})
 }
 
-// State describes the topic, with up to limit of its followers whose ids come after cursor, in byte order; not_found where there is no such topic.
+// State describes the topic, with up to limit (to protocol.MaxPageFrames) of its followers whose ids come after cursor, in byte order; a limit of 0 asks for none of
+// them. not_found where there is no such topic.
 func (t *Topic) State(ctx context.Context, cursor string, limit int) (protocol.TopicState, error) {
+	if limit < 0 || limit > protocol.MaxPageFrames {
+		return protocol.TopicState{}, protocol.Errorf(protocol.CodeBadRequest, "limit is %d; it is 0 to %d followers", limit, protocol.MaxPageFrames)
+	}
 	return t.b.registry.Topic(ctx, t.name, cursor, limit)
 }
 
@@ -112,8 +116,11 @@ func (t *Topic) DeleteSnapshot(ctx context.Context) error {
 	return t.b.registry.DeleteTopicSnapshot(ctx, t.name)
 }
 
-// Topics returns up to limit topics whose names come after cursor, in byte order.
+// Topics returns up to limit (1 to protocol.MaxPageFrames) topics whose names come after cursor, in byte order.
 func (b *Broker) Topics(ctx context.Context, cursor string, limit int) (protocol.TopicList, error) {
+	if limit < 1 || limit > protocol.MaxPageFrames {
+		return protocol.TopicList{}, protocol.Errorf(protocol.CodeBadRequest, "limit is %d; a page has 1 to %d topics", limit, protocol.MaxPageFrames)
+	}
 	return b.registry.Topics(ctx, cursor, limit)
 }
 

@@ -82,10 +82,10 @@ func (r *Registry) ReadTopic(ctx context.Context, topic string, in Read) (protoc
 	}, nil
 }
 
-// Topic describes the topic, with up to limit of its followers whose ids come after cursor.
+// Topic describes the topic, with up to limit of its followers whose ids come after cursor; 0 for none of them.
 func (r *Registry) Topic(ctx context.Context, topic, cursor string, limit int) (protocol.TopicState, error) {
 	st, err := r.topicState(ctx, topic)
-	if err != nil {
+	if err != nil || limit == 0 {
 		return st, err
 	}
 	ids, err := r.followersAfter(topic, cursor, limit+1)

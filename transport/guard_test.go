@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,7 @@ import (
 	"github.com/restante/restante/protocol"
 )
 
-// Every route, for what holds of them all.
+// Every route, for what holds of them all. A stream of events is none of them: it tells most refusals in a stream.
 var everyRoute = []httpCall{
 	{method: "GET", path: "/v1/clients"},
 	{method: "GET", path: "/v1/clients/a"},
@@ -26,6 +27,16 @@ var everyRoute = []httpCall{
 	{method: "PUT", path: "/v1/clients/a/snapshot", body: `{"as_of":"e1:1","data":1}`, header: asJSON},
 	{method: "GET", path: "/v1/clients/a/snapshot"},
 	{method: "DELETE", path: "/v1/clients/a/snapshot"},
+	{method: "GET", path: "/v1/topics"},
+	{method: "GET", path: "/v1/topics/a"},
+	{method: "DELETE", path: "/v1/topics/a"},
+	{method: "GET", path: "/v1/topics/a/frames"},
+	{method: "POST", path: "/v1/topics/a/frames", body: `{"type":"x"}`, header: asJSON},
+	{method: "POST", path: "/v1/topics/a/close"},
+	{method: "PUT", path: "/v1/topics/a/snapshot", body: `{"as_of":"e1:1","data":1}`, header: asJSON},
+	{method: "GET", path: "/v1/topics/a/snapshot"},
+	{method: "DELETE", path: "/v1/topics/a/snapshot"},
+	{method: "POST", path: "/v1/broadcast", body: `{"type":"x"}`, header: asJSON},
 	{method: "POST", path: "/v1/janitor/sweep"},
 	{method: "GET", path: "/healthz"},
 	{method: "GET", path: "/readyz"},
@@ -35,7 +46,7 @@ var everyRoute = []httpCall{
 }
 
 func TestP31_EveryRouteIsGuarded(t *testing.T) {
-	for _, c := range everyRoute {
+	for _, c := range append(slices.Clone(everyRoute), httpCall{method: "GET", path: "/v1/clients/a/events"}) {
 		t.Run(c.method+" "+c.path, func(t *testing.T) {
 			h, f := newHTTP(t, Config{})
 			c.header = withHeader(c.header, "Origin", "https://evil.example")
@@ -199,7 +210,9 @@ func TestP25_AuthorizeErrors(t *testing.T) {
 }
 
 func TestP25_VerbsAndNames(t *testing.T) {
-	want := []string{"list ", "read a", "delete a", "read a", "publish a", "ack a", "message a", "ack a", "snapshot a", "snapshot a", "snapshot a", "sweep ", "metrics "}
+	want := []string{"list ", "read a", "delete a", "read a", "publish a", "ack a", "message a", "ack a", "snapshot a", "snapshot a", "snapshot a",
+		"list_topics ", "read_topic a", "delete_topic a", "read_topic a", "publish_topic a", "publish_topic a", "topic_snapshot a", "read_topic a", "topic_snapshot a", "broadcast ",
+		"sweep ", "metrics "}
 	var asked []string
 	h, _ := newHTTP(t, Config{Authorize: func(*http.Request) (Grant, error) {
 		return Grant{Credential: "key-7", Allow: func(v Verb, name string) bool {
@@ -217,6 +230,7 @@ func TestP25_RefusedBeforeTheBodyIsRead(t *testing.T) {
 	h, _ := newHTTP(t, Config{Authorize: func(*http.Request) (Grant, error) { return Grant{}, errors.New("no") }})
 	for path, method := range map[string]string{
 		"/v1/clients/a/frames": "POST", "/v1/clients/a/ack": "POST", "/v1/clients/a/messages": "POST", "/v1/clients/a/snapshot": "PUT",
+		"/v1/topics/a/frames": "POST", "/v1/topics/a/close": "POST", "/v1/topics/a/snapshot": "PUT", "/v1/broadcast": "POST",
 	} {
 		r := httpCall{method: method, path: path, body: `{"type":"x"}`, header: asJSON}.request()
 		body := strings.NewReader(`{"type":"x"}`)

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"mime"
@@ -48,6 +49,24 @@ func (c *call) json(limit int) ([]byte, error) {
 	}
 	c.bodyRead()
 	return body, nil
+}
+
+// nothing refuses the body of a call that takes none, but for an empty object.
+func (c *call) nothing() error {
+	if c.r.ContentLength == 0 {
+		return nil
+	}
+	src, err := c.json(protocol.MessageSlack)
+	if err != nil || len(bytes.TrimSpace(src)) == 0 {
+		return err
+	}
+	if _, err := members(src); err != nil {
+		return err
+	}
+	if len(bytes.TrimSpace(src[bytes.IndexByte(src, '{')+1:])) > 1 {
+		return badRequest("this call takes nothing: its body is empty or {}")
+	}
+	return nil
 }
 
 // bodyRead lifts the read deadline: the call may now wait for longer than its body was allowed to, and a deadline that

@@ -64,10 +64,14 @@ func (c *call) topicFrames() (p Publish, err error) {
 	return p, err
 }
 
-// closeTopic is POST /v1/topics/{topic}/close, whose body is empty or an empty object.
+// closeTopic is POST /v1/topics/{topic}/close, whose body is empty or an empty object. What else may stand there was meant to be the last frame or an option; a
+// close cannot be undone, so it is refused rather than passed over.
 func (h *Handler) closeTopic(c *call) (answer, error) {
 	topic, err := c.topic(VerbPublishTopic)
 	if err != nil {
+		return answer{}, err
+	}
+	if err := c.nothing(); err != nil {
 		return answer{}, err
 	}
 	out, err := h.reg.CloseTopic(c.r.Context(), topic)

@@ -141,7 +141,7 @@ func TestP32_NobodyToWaitFor(t *testing.T) {
 }
 
 func TestP32_CloseATopic(t *testing.T) {
-	for _, body := range []string{"", "{}"} {
+	for _, body := range []string{"", "{}", " { } \n", "\n"} {
 		h, f := newHTTP(t, Config{})
 		c := httpCall{method: "POST", path: "/v1/topics/jobs.7/close", body: body}
 		if body != "" {
@@ -154,6 +154,31 @@ func TestP32_CloseATopic(t *testing.T) {
 		require.Equal(t, "jobs.7", out.Topic)
 		require.EqualValues(t, 9, out.Seq)
 		require.Equal(t, []string{"close topic jobs.7"}, f.calls())
+	}
+}
+
+// TestP32_ACloseTakesNothingWithIt: a close cannot be undone, so what was meant to go with it is refused and the topic stays open.
+func TestP32_ACloseTakesNothingWithIt(t *testing.T) {
+	for name, c := range map[string]struct {
+		body   string
+		header map[string]string
+		status int
+		code   protocol.Code
+	}{
+		"half a body":   {`{"type":"done"`, asJSON, 400, protocol.CodeBadJSON},
+		"a last frame":  {`{"type":"done"}`, asJSON, 400, protocol.CodeBadRequest},
+		"no object":     {`[]`, asJSON, 400, protocol.CodeBadRequest},
+		"null":          {`null`, asJSON, 400, protocol.CodeBadRequest},
+		"two objects":   {`{}{}`, asJSON, 400, protocol.CodeBadJSON},
+		"lines":         {"{}\n", asNDJSON, 415, protocol.CodeBadRequest},
+		"far too large": {strings.Repeat(" ", protocol.MessageSlack) + "{}", asJSON, 413, protocol.CodeTooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, f := newHTTP(t, Config{})
+			w := httpCall{method: "POST", path: "/v1/topics/jobs.7/close", body: c.body, header: c.header}.do(h)
+			requireProblem(t, w, c.status, c.code)
+			require.Empty(t, f.calls(), "it is not closed")
+		})
 	}
 }
 

@@ -20,5 +20,5 @@ func (c *broadcastCmd) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	return c.Publish.run(p, a, target{name: "every client", path: "/v1/broadcast"}, newWindow(0, 0), input(p, c.Frames))
+	return c.Publish.run(p, a, target{name: "every client", path: "/v1/broadcast"}, newWindow(0, 0), c.Frames)
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // readAll returns what in gives: bodies as "number body", refusals as "number! code".
-func readAll(t require.TestingT, in *lineReader) []string {
+func readAll(t require.TestingT, in frameSource) []string {
 	var got []string
 	for {
 		l, err := in.next()

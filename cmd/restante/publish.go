@@ -40,7 +40,7 @@ func (c *publishCmd) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	return c.Publish.run(p, a, clientTarget(c.Client), newWindow(int(c.Window), int(c.WindowBytes)), p.in)
+	return c.Publish.run(p, a, clientTarget(c.Client), newWindow(int(c.Window), int(c.WindowBytes)), nil)
 }
 
 // publishFlags say how input becomes frames, and how they are sent, wherever they go.
@@ -64,8 +64,16 @@ func (f *publishFlags) mode() inputMode {
 	return modeFrames
 }
 
-// run publishes what from holds to the target, within the window, until it ends or a signal comes.
-func (f *publishFlags) run(p *process, a *api, to target, w *window, from io.Reader) error {
+// source is the frames of the command line, or the lines of standard input where it has none.
+func (f *publishFlags) source(p *process, frames []string) frameSource {
+	if len(frames) > 0 {
+		return newArgumentReader(frames, f.mode(), int(f.MaxFrameBytes))
+	}
+	return newLineReader(p.in, f.mode(), int(f.MaxFrameBytes))
+}
+
+// run publishes frames, or standard input where there are none, to the target, within the window, until they end or a signal comes.
+func (f *publishFlags) run(p *process, a *api, to target, w *window, frames []string) error {
 	if f.MaxFrameBytes < 256 || f.MaxFrameBytes > maxLine {
 		return usageError{fmt.Errorf("--max-frame-bytes: %d is not between 256 and %d", f.MaxFrameBytes, maxLine)}
 	}
@@ -75,7 +83,7 @@ func (f *publishFlags) run(p *process, a *api, to target, w *window, from io.Rea
 	pub.strict = f.Strict
 	pub.window = w
 	feed := &feeder{out: in, show: show, strict: f.Strict, done: make(chan struct{})}
-	go feed.run(newLineReader(from, f.mode(), int(f.MaxFrameBytes)))
+	go feed.run(f.source(p, frames))
 
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
@@ -121,7 +129,7 @@ type feeder struct {
 	failed  error
 }
 
-func (f *feeder) run(in *lineReader) {
+func (f *feeder) run(in frameSource) {
 	defer close(f.done)
 	defer f.out.end()
 	for {

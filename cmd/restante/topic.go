@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/restante/restante/protocol"
 )
@@ -43,15 +42,7 @@ func (c *topicPublishCmd) Run(p *process) error {
 		return err
 	}
 	to := target{name: "topic " + c.Topic, path: topicPath(c.Topic, "/frames")}
-	return c.Publish.run(p, a, to, newWindow(0, 0), input(p, c.Frames))
-}
-
-// input is the frames of the command line, a line each, or standard input where there are none.
-func input(p *process, frames []string) io.Reader {
-	if len(frames) == 0 {
-		return p.in
-	}
-	return strings.NewReader(strings.Join(frames, "\n") + "\n")
+	return c.Publish.run(p, a, to, newWindow(0, 0), c.Frames)
 }
 
 // topicCloseCmd closes a topic.
