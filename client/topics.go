@@ -77,8 +77,8 @@ func (t *topics) judge(f Frame) (verdict, *news) {
 		return tells, &news{topic: f.Topic, hole: missing}
 	}
 	p.cursor.Seq, p.read = f.TopicSeq, f.TopicSeq
-	if f.Type == protocol.TypeTopicClosed {
-		t.forget(f.Topic)
+	if f.Type == protocol.TypeTopicClosed && !p.named {
+		t.forget(f.Topic) // else when the end of the subscription is told
 	}
 	return passes, nil
 }
