@@ -153,6 +153,7 @@ func (a *attachment) goOn(h *protocol.Hello) error {
 		return hole("the server's hello says %s, which does not follow from the cursor that was sent", h.Resume)
 	}
 	a.c.inbox.adopt(h.Epoch)
+	a.c.inbox.restart(a.from.life, h.Epoch)
 	a.begin(a.from.life, since.Seq)
 	if h.Resume == protocol.ResumeUpToDate {
 		if since.Seq != h.Head {
@@ -167,6 +168,7 @@ func (a *attachment) goOn(h *protocol.Hello) error {
 func (a *attachment) anew(h *protocol.Hello) error {
 	a.from.before = 0 // what was caught up on is discarded, and missed again
 	r := &rebase{life: a.c.newLife(), cursor: protocol.Cursor{Epoch: h.Epoch, Seq: h.Floor}, mode: h.Resume}
+	a.c.inbox.restart(r.life, h.Epoch)
 	switch {
 	case h.Resume == protocol.ResumeTooOld:
 		r.reason = h.Reason

@@ -112,6 +112,7 @@ func (c *Client) take(ctx context.Context) (Frame, error) {
 			}
 		case it.news != nil:
 			c.topicNews(it.news)
+		case it.frame.Seq == 0: // the queue has run empty, which is dealt with
 		default:
 			if it.frame.Topic != "" && it.frame.Type == protocol.TypeTopicClosed {
 				c.topicClosed(it.frame.Topic)

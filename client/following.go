@@ -200,6 +200,6 @@ func (a *attachment) placed(n *news) *news {
 	} else {
 		n.life = a.marks.life.Load()
 	}
-	n.after = max(a.last, a.hello.Head)
+	n.after, n.epoch = max(a.last, a.hello.Head), a.hello.Epoch
 	return n
 }

@@ -155,7 +155,15 @@ func (b *inbox) thirsty() bool {
 	return true
 }
 
-// take returns the next item, and moves the position with it. What has been handed over before is dropped (P-3).
+// dried says the same as thirsty, as often as it is asked.
+func (b *inbox) dried() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.overflowed && len(b.items) == 0
+}
+
+// take returns the next item, and moves the position with it. What has been handed over before is dropped (P-3). It returns an empty item where that was the last of a queue
+// that had overflowed.
 func (b *inbox) take(ctx context.Context) (item, error) {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -167,6 +175,9 @@ func (b *inbox) take(ctx context.Context) (item, error) {
 		}
 		if closed {
 			return item{}, ErrClosed
+		}
+		if b.dried() {
+			return item{}, nil
 		}
 		select {
 		case <-b.arrived:
@@ -285,7 +296,6 @@ func (b *inbox) begin() standing {
 	defer b.mu.Unlock()
 	clear(b.items)
 	b.items, b.bytes, b.overflowed = nil, 0, false
-	b.overdue()
 	s := standing{over: b.pos.over, life: b.pos.life, before: b.caught.replayed + b.caught.passed + b.caught.lost}
 	if b.pos.held && s.over == "" {
 		s.since = &protocol.Cursor{Epoch: b.pos.cursor.Epoch, Seq: b.pos.applied}

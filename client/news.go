@@ -31,6 +31,7 @@ func (b *inbox) supersedes(n *news) bool {
 		case !o.begins():
 			return false
 		case n.reset != "" && n.begins():
+			b.topics.name(n.topic).await = true // the frames that would come between the two have lost their beginning
 			b.newsBytes -= len(o.data)
 			b.news = slices.Delete(b.news, i, i+1)
 		case n.unknown, n.keep && o.keep && o.cursor == n.cursor:
@@ -69,11 +70,17 @@ func (b *inbox) dueNews() *news {
 	return n
 }
 
-// overdue lets news go first that waited for frames of a life which never came to be handed over.
-func (b *inbox) overdue() {
+// restart takes note that a connection reads the outbox of that epoch under that life: news waits for the same frames as before. News that waited for frames of an
+// outbox which is gone goes first.
+func (b *inbox) restart(life uint64, epoch string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	for _, n := range b.news {
-		if n.life > b.pos.life {
-			n.life, n.after = b.pos.life, 0
+		switch {
+		case n.epoch == epoch:
+			n.life = life
+		case n.life > b.pos.life:
+			n.life, n.after = life, 0
 		}
 	}
 }
@@ -151,17 +158,18 @@ func (b *inbox) adoptTopic(topic, epoch string) adopted {
 	case c.Epoch != "" && c.Epoch != epoch:
 		return elsewhere
 	}
+	ahead := false
 	for _, n := range b.news {
-		if n.topic == topic && n.begins() && n.cursor.Epoch == "" {
-			n.cursor.Epoch = epoch
+		if n.topic == topic && n.begins() {
+			ahead = true // what moves the position is not told yet
+			if n.cursor.Epoch == "" {
+				n.cursor.Epoch = epoch
+			}
 		}
 	}
-	if p := b.topics.at[topic]; p != nil {
-		p = b.topics.name(topic)
-		p.await = false
-		if p.cursor.Epoch == "" {
-			p.cursor.Epoch = epoch
-		}
+	if !ahead {
+		p := b.topics.name(topic)
+		p.cursor.Epoch, p.await = epoch, false
 	}
 	return goesOn
 }

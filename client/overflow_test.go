@@ -93,3 +93,27 @@ func TestP17_FullQueueThatMovesHoldsTheServerBack(t *testing.T) {
 		require.Equal(t, 1, f.net.tries())
 	})
 }
+
+// TestP19_QueueThatEndsInRepeatsIsRefilled lets a queue that has overflowed run empty by frames that are not handed over.
+func TestP19_QueueThatEndsInRepeatsIsRefilled(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		step := make(chan struct{})
+		f := start(t, client.Config{Cursor: "E1:7", QueueFrames: 2, Handler: func(context.Context, client.Frame) error { <-step; return nil }})
+		s := live(f)
+		f.subscribe(t.Context(), "a", client.SubscribeOptions{Since: "X:5"})
+		s.subscribed("a", protocol.ResumeUpToDate, "X", 0, 5)
+		go func() {
+			s.text(frameText(8))
+			s.topicFrames("a", 9, 4, 2)
+			s.frames(11, 12) // without room
+		}()
+		time.Sleep(5 * time.Second)
+		close(step)
+		require.Equal(t, 4001, s.closed())
+		s.cut()
+		s = f.net.accept()
+		require.Equal(t, "E1:10", s.query.Get("since"))
+		f.stop()
+		<-f.ended
+	})
+}

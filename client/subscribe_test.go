@@ -236,6 +236,22 @@ func TestP30_SubscribeIsRepeatedWithBackoff(t *testing.T) {
 	})
 }
 
+// TestP19_UnsubscribedMeansWhatWasHeld lets the end of an earlier subscription come while the next one is still to be asked for.
+func TestP19_UnsubscribedMeansWhatWasHeld(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := start(t, client.Config{Cursor: "E1:7"})
+		s := live(f)
+		f.subscribe(t.Context(), "a", client.SubscribeOptions{})
+		s.say(`{"type":"unsubscribed","topic":"a"}`)
+		s.say(`{"type":"error","code":"overloaded","message":"later","topic":"a","retry_after_ms":2000}`)
+		s.say(`{"type":"unsubscribed","topic":"a"}`)
+		s.heard()
+		require.Empty(t, f.happened())
+		time.Sleep(5 * time.Second)
+		require.Equal(t, []string{subscribeText("a", "")}, s.heard())
+	})
+}
+
 func TestP19_HoleIsToldBeforeItsFrame(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f, s := following(t, client.Config{})
@@ -247,6 +263,14 @@ func TestP19_HoleIsToldBeforeItsFrame(t *testing.T) {
 			"11 logs.1:90", "the frames 91 to 92 of the topic logs.1 are missing", "12 logs.1:93",
 		}, f.happened())
 		require.Equal(t, uint64(3), f.Stats().TopicHoles)
+	})
+	bubble(t, func(t *testing.T) { // more history than was asked for
+		f := start(t, client.Config{Cursor: "E1:7"})
+		s := live(f)
+		f.subscribe(t.Context(), "a", client.SubscribeOptions{History: new(2)})
+		s.subscribed("a", protocol.ResumeFresh, "X", 0, 10)
+		s.topicFrames("a", 8, 7, 4)
+		require.Equal(t, []string{"8 a:7", "9 a:8", "10 a:9", "11 a:10"}, f.happened())
 	})
 	bubble(t, func(t *testing.T) { // history that the log did not have, after all
 		f := start(t, client.Config{Cursor: "E1:7"})

@@ -49,8 +49,9 @@ type Unsubscribed struct {
 // when the frames that came before it have been handed over.
 type news struct {
 	topic string
-	// life and after say behind which frame of the outbox it comes.
+	// life and after say behind which frame of the outbox it comes, epoch which outbox that is.
 	life, after uint64
+	epoch       string
 
 	// At most one of these is set; else the topic begins anew at the cursor, which is all that there is to know.
 	hole *TopicHole

@@ -26,8 +26,8 @@ type topicAt struct {
 	begun bool
 	// loose takes the next frame even if it is not above the cursor.
 	loose bool
-	// read is the last topic_seq that was met in the order of the outbox. What is not above it is of another life of the topic; what is, and is not above
-	// the cursor, has been handed over before.
+	// read is the last topic_seq that was met in the order of the outbox. What is not above the cursor has been handed over before, where the epoch is known: its
+	// change is announced. Where it is not, what is not above read is of another life of the topic.
 	read uint64
 	// await drops frames: the subscription is about to be made anew, which brings them again or covers them by a snapshot.
 	await bool
@@ -65,7 +65,7 @@ func (t *topics) judge(f Frame) (verdict, *news) {
 	}
 	p.loose = false
 	switch {
-	case f.TopicSeq <= p.read:
+	case f.TopicSeq <= p.read && p.cursor.Epoch == "":
 		p.cursor, p.read = protocol.Cursor{Seq: before}, before
 		return tells, &news{topic: f.Topic, reset: protocol.ReasonEpoch}
 	case f.TopicSeq <= p.cursor.Seq:
@@ -77,8 +77,8 @@ func (t *topics) judge(f Frame) (verdict, *news) {
 		return tells, &news{topic: f.Topic, hole: missing}
 	}
 	p.cursor.Seq, p.read = f.TopicSeq, f.TopicSeq
-	if f.Type == protocol.TypeTopicClosed {
-		t.forget(f.Topic)
+	if f.Type == protocol.TypeTopicClosed && !p.named {
+		t.forget(f.Topic) // else when the end of the subscription is told
 	}
 	return passes, nil
 }
