@@ -33,16 +33,7 @@ func (h *Handler) listClients(c *call) (answer, error) {
 	if err := c.may(VerbList, ""); err != nil {
 		return answer{}, err
 	}
-	cursor, _, err := c.param("cursor")
-	if err != nil {
-		return answer{}, err
-	}
-	if cursor != "" {
-		if err := protocol.CheckClientID(cursor); err != nil {
-			return answer{}, badRequest("the cursor of the list is the one that its last page gave")
-		}
-	}
-	limit, err := c.limit(defaultListLimit)
+	cursor, limit, err := c.listPage("list", protocol.CheckClientID)
 	if err != nil {
 		return answer{}, err
 	}
@@ -54,6 +45,18 @@ func (h *Handler) listClients(c *call) (answer, error) {
 		list.Clients = noClients
 	}
 	return jsonAnswer(list)
+}
+
+// listPage is which page of a list the call asks for: after ?cursor=, which is a name that check takes or "" for the beginning, and ?limit= long.
+func (c *call) listPage(what string, check func(string) error) (cursor string, limit int, err error) {
+	if cursor, _, err = c.param("cursor"); err != nil {
+		return "", 0, err
+	}
+	if cursor != "" && check(cursor) != nil {
+		return "", 0, badRequest("the cursor of the %s is the one that its last page gave", what)
+	}
+	limit, err = c.limit(defaultListLimit)
+	return cursor, limit, err
 }
 
 // deleteClient is DELETE /v1/clients/{id}.

@@ -87,16 +87,7 @@ func (h *Handler) topicState(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	cursor, _, err := c.param("cursor")
-	if err != nil {
-		return answer{}, err
-	}
-	if cursor != "" {
-		if err := protocol.CheckClientID(cursor); err != nil {
-			return answer{}, badRequest("the cursor of the followers is the one that their last page gave")
-		}
-	}
-	limit, err := c.limit(defaultListLimit)
+	cursor, limit, err := c.listPage("followers", protocol.CheckClientID)
 	if err != nil {
 		return answer{}, err
 	}
@@ -115,16 +106,7 @@ func (h *Handler) listTopics(c *call) (answer, error) {
 	if err := c.may(VerbListTopics, ""); err != nil {
 		return answer{}, err
 	}
-	cursor, _, err := c.param("cursor")
-	if err != nil {
-		return answer{}, err
-	}
-	if cursor != "" {
-		if err := protocol.CheckTopic(cursor); err != nil {
-			return answer{}, badRequest("the cursor of the list is the one that its last page gave")
-		}
-	}
-	limit, err := c.limit(defaultListLimit)
+	cursor, limit, err := c.listPage("list", protocol.CheckTopic)
 	if err != nil {
 		return answer{}, err
 	}
