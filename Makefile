@@ -45,7 +45,7 @@ test-browser: needs-cc
 
 # The crash tests of make test, with KILLS kills instead of a few.
 soak: needs-cc
-	$(GO) test -count=1 -v -timeout 2h -run P26_Killed ./tests -args -kills $(KILLS)
+	$(GO) test -count=1 -v -timeout 2h -run "P26_Killed|FollowersOfKilled" ./tests -args -kills $(KILLS)
 
 # The durable store against others, in a module of its own. It takes minutes, and installs redis-server where it may.
 compare:
