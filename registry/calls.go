@@ -58,8 +58,12 @@ func (r *Registry) stateOf(ctx context.Context, clientID string, w *waiter, m an
 
 // Delete closes the client's connections with 4504 and forgets it (P-28).
 func (r *Registry) Delete(ctx context.Context, clientID string) error {
+	return r.forget(ctx, clientID, nil)
+}
+
+func (r *Registry) forget(ctx context.Context, name string, followers []*client) error {
 	w := newWaiter()
-	c, e := r.tellKnown(clientID, (*client).do, &deleteMail{to: w})
+	c, e := r.tellKnown(name, (*client).do, &deleteMail{to: w, followers: followers})
 	if e != nil {
 		return e
 	}

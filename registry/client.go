@@ -166,6 +166,9 @@ func (c *client) input(now time.Duration, m any, fx *session.Effects) {
 	case *judgeMail:
 		c.judge(now, m, fx)
 	case *deleteMail:
+		for _, f := range m.followers {
+			c.more.topic.join(f)
+		}
 		s.Delete(now, m.to, fx)
 	case *settleMail:
 		m.done.Done()

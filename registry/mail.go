@@ -49,8 +49,11 @@ type (
 		asOf protocol.Cursor
 		data []byte
 	}
-	deleteMail struct{ to *waiter }
-	touchMail  struct{}
+	deleteMail struct {
+		to        *waiter
+		followers []*client // of a topic: those that may be awake, which it may not know after a sleep
+	}
+	touchMail struct{}
 	// giveUpMail: the waiter's time is over.
 	giveUpMail struct{ to *waiter }
 	tickMail   struct{}

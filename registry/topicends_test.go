@@ -218,3 +218,34 @@ func TestP19_ATopicSleepsWhileItsFollowersDoNot(t *testing.T) {
 		}
 	})
 }
+
+// TestP32_ATopicThatSleptIsDeleted: it knows none of its followers any more, and ends their subscriptions all the same; those of sleepers too.
+func TestP32_ATopicThatSleptIsDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, keptConfig(), vfs.NewMem())
+		awake, sleeper := attach(t, r, "awake", nil), attach(t, r, "sleeper", nil)
+		for _, c := range []*reader{awake, sleeper} {
+			c.subscribe("t")
+		}
+		sleeper.peer.link.Gone(true)
+		tell(t, r, "t", 1, 2)
+		time.Sleep(11 * time.Minute)
+		synctest.Wait()
+		require.Nil(t, r.look(topicName("t")))
+		require.Nil(t, r.look("sleeper"))
+		require.NoError(t, r.DeleteTopic(context.Background(), "t"))
+		synctest.Wait()
+		require.Equal(t, got{Type: "unsubscribed", Topic: "t"}, awake.last())
+		tell(t, r, "t", 1, 1)
+		require.Equal(t, numbered(1, 2), awake.heard("t"))
+		back := attach(t, r, "sleeper", nil)
+		tell(t, r, "t", 2, 2)
+		require.Equal(t, numbered(1, 2), back.heard("t"), "of the first life")
+		for _, c := range []*reader{awake, back} {
+			st, err := r.State(context.Background(), c.id)
+			require.NoError(t, err)
+			require.Empty(t, st.Subscriptions)
+		}
+		require.Empty(t, followers(t, r, "t"))
+	})
+}

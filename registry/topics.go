@@ -207,7 +207,19 @@ func (r *Registry) scanTopics(after string, f func(name string) bool) error {
 
 // DeleteTopic forgets the topic and ends its subscriptions; not_found where there is none.
 func (r *Registry) DeleteTopic(ctx context.Context, topic string) error {
-	return r.Delete(ctx, topicName(topic))
+	var followers []*client
+	if r.disk != nil {
+		err := r.disk.Followers(topic, "", func(id string) bool {
+			if f := r.look(id); f != nil {
+				followers = append(followers, f)
+			}
+			return true
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return r.forget(ctx, topicName(topic), followers)
 }
 
 // PutTopicSnapshot stores data as the topic's state as of a seq of its log, making the topic where there is none. It is as PutSnapshot.
