@@ -1,6 +1,10 @@
 package transport
 
-import "github.com/restante/restante/protocol"
+import (
+	"encoding/json"
+
+	"github.com/restante/restante/protocol"
+)
 
 // maxAckBytes bounds the body of POST …/ack, and maxConnectionID the connection_id in it: a UUID, with room.
 const (
@@ -46,12 +50,18 @@ func parseAck(src []byte) (Ack, error) {
 	if err != nil {
 		return Ack{}, err
 	}
-	connection, present, err := member(found, "connection_id")
+	connection, err := connectionOf(found)
 	if err != nil {
 		return Ack{}, err
 	}
-	if present && (connection == "" || len(connection) > maxConnectionID) {
-		return Ack{}, badRequest("a connection_id has 1 to %d bytes", maxConnectionID)
-	}
 	return Ack{Cursor: cursor, ConnectionID: connection}, nil
+}
+
+// connectionOf returns the connection_id that an ack is for, "" for none.
+func connectionOf(found map[string]json.RawMessage) (string, error) {
+	id, present, err := member(found, "connection_id")
+	if err == nil && present && (id == "" || len(id) > maxConnectionID) {
+		err = badRequest("a connection_id has 1 to %d bytes", maxConnectionID)
+	}
+	return id, err
 }

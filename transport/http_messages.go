@@ -25,7 +25,7 @@ func (h *Handler) message(c *call) (answer, error) {
 	if err := c.mayMessage(id, m); err != nil {
 		return answer{}, err
 	}
-	reply, err := h.reg.Message(c.r.Context(), id, m)
+	reply, err := c.say(id, m, src)
 	if err != nil {
 		return answer{}, withID(err, m.ID)
 	}
@@ -36,6 +36,27 @@ func (h *Handler) message(c *call) (answer, error) {
 		return answer{}, e
 	}
 	return answer{status: http.StatusOK, contentType: typeJSON, body: reply}, nil
+}
+
+// say hands m over. An ack may name the connection that it is for, which a socket's need not: without it a stream of events would hold its place where
+// it began, and nothing that it has acked would go (P-11).
+func (c *call) say(id string, m protocol.Message, src []byte) (reply []byte, err error) {
+	if m.Type != protocol.TypeAck {
+		return c.h.reg.Message(c.r.Context(), id, m)
+	}
+	found, err := members(src, "connection_id")
+	if err != nil {
+		return nil, err
+	}
+	connection, err := connectionOf(found)
+	switch {
+	case err != nil:
+		return nil, err
+	case connection == "":
+		return c.h.reg.Message(c.r.Context(), id, m)
+	}
+	_, err = c.h.reg.Ack(c.r.Context(), id, Ack{Cursor: protocol.Cursor{Seq: m.Seq}, ConnectionID: connection})
+	return nil, err
 }
 
 // mayMessage asks for the right that m needs besides that of speaking as the client: none follows from another.

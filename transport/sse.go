@@ -2,8 +2,11 @@ package transport
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -19,6 +22,10 @@ const typeEvents = "text/event-stream"
 func (h *Handler) events(c *call) (answer, error) {
 	if c.r.ContentLength != 0 {
 		return answer{}, badRequest("a stream of events is asked for without a body") // behind one, net/http would not see its reader leave
+	}
+	if !flushes(c.w) {
+		h.log.Error("events cannot be served: the handler is mounted behind something that keeps what is written to itself")
+		return answer{}, protocol.Errorf(protocol.CodeInternal, "events cannot be served here")
 	}
 	a, refusal := h.parseEvents(c)
 	if refusal == nil {
@@ -96,6 +103,28 @@ func appendEvent(dst []byte, p protocol.Piece, epoch string) []byte {
 	}
 	dst = append(appendID(dst, epoch, id), "data: "...)
 	return append(protocol.AppendFrame(dst, p.Seq, p.Body), "\n\n"...)
+}
+
+// appendRetry says when the reader is to come back once the stream has ended, however it ends.
+func appendRetry(dst []byte, d time.Duration) []byte {
+	return append(strconv.AppendInt(append(dst, "retry: "...), d.Milliseconds(), 10), '\n')
+}
+
+// around returns a time from half to one and a half of d, so that readers that were cut together do not come together.
+func around(d time.Duration) time.Duration { return d/2 + rand.N(d) }
+
+// flushes reports whether what is written to w can be sent at once: else nothing would arrive, and the reader would come back for ever.
+func flushes(w http.ResponseWriter) bool {
+	for {
+		switch t := w.(type) {
+		case http.Flusher, interface{ FlushError() error }:
+			return true
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = t.Unwrap()
+		default:
+			return false
+		}
+	}
 }
 
 func appendID(dst []byte, epoch string, seq uint64) []byte {

@@ -23,7 +23,7 @@ func TestSSE_ARefusalThatComesBackIsAStream(t *testing.T) {
 		"draining":              {piece(0, `{"type":"goaway","reason":"draining","retry_after_ms":1234}`), protocol.CloseDraining, "goaway", "1234"},
 		"draining, at once":     {piece(0, `{"type":"goaway","reason":"draining","retry_after_ms":0}`), protocol.CloseDraining, "goaway", "0"},
 		"overloaded":            {piece(0, `{"type":"error","code":"overloaded","message":"m","retry_after_ms":2500}`), protocol.CloseOverloaded, "error", "2500"},
-		"overloaded, no moment": {piece(0, `{"type":"error","code":"overloaded","message":"m"}`), protocol.CloseOverloaded, "error", "1000"},
+		"overloaded, no moment": {piece(0, `{"type":"error","code":"overloaded","message":"m"}`), protocol.CloseOverloaded, "error", soon},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, f, s := wsServer(t, Config{})
@@ -64,7 +64,7 @@ func TestSSE_ATokenThatHasExpiredComesBack(t *testing.T) {
 			r := openStream(t, s, "a/events")
 			require.Equal(t, http.StatusOK, r.res.StatusCode)
 			require.Equal(t, "error", r.next().name)
-			r.closed(protocol.CloseTokenExpired, "1000")
+			r.closed(protocol.CloseTokenExpired, soon)
 			require.EqualValues(t, 1, h.sys.Counters().Refused.Snapshot()["token_expired"])
 		})
 	}
@@ -74,7 +74,7 @@ func TestSSE_ATokenThatHasExpiredComesBack(t *testing.T) {
 
 func TestSSE_CloseIsTheLastEvent(t *testing.T) {
 	for code, retry := range map[protocol.CloseCode]string{
-		protocol.CloseDraining: "1000", protocol.CloseTokenExpired: "1000", protocol.CloseOverloaded: "1000", protocol.CloseReplaced: "86400000", protocol.CloseTooManyConnections: "86400000",
+		protocol.CloseDraining: soon, protocol.CloseTokenExpired: soon, protocol.CloseOverloaded: soon, protocol.CloseReplaced: "86400000", protocol.CloseTooManyConnections: "86400000",
 	} {
 		t.Run(code.Name(), func(t *testing.T) {
 			h, f, s := wsServer(t, Config{})
@@ -112,7 +112,7 @@ func TestSSE_CloseAllEndsEveryStream(t *testing.T) {
 	w := dial(t, s, "?client_id=a")
 	h.CloseAll()
 	for _, c := range all {
-		c.closed(protocol.CloseGoingAway, "1000")
+		c.closed(protocol.CloseGoingAway, soon)
 	}
 	w.expectClose(protocol.CloseGoingAway)
 	require.NoError(t, h.WaitConns(t.Context()))
@@ -120,7 +120,7 @@ func TestSSE_CloseAllEndsEveryStream(t *testing.T) {
 	late := openStream(t, s, "a/events")
 	require.Equal(t, http.StatusOK, late.res.StatusCode, "an EventSource does not come back from a status")
 	require.Equal(t, "error", late.next().name)
-	late.closed(protocol.CloseDraining, "1000")
+	late.closed(protocol.CloseDraining, soon)
 }
 
 func TestSSE_AttachedAfterItsReaderHasLeft(t *testing.T) {

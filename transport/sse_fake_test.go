@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -76,7 +77,9 @@ func opened(t testing.TB, f *wsFake, s *httptest.Server, path string, headers ..
 	}()
 	c := openStream(t, s, path, headers...)
 	require.Equal(t, http.StatusOK, c.res.StatusCode)
-	require.Equal(t, sseEvent{name: "hello", data: string(hello.Body)}, c.next())
+	e := c.next()
+	requireAbout(t, comeBack, e.retry)
+	require.Equal(t, sseEvent{name: "hello", data: string(hello.Body), retry: e.retry}, e)
 	l := <-links
 	l.next(t, "written")
 	return c, l
@@ -129,9 +132,24 @@ func (c *sseClient) closed(code protocol.CloseCode, retry string) {
 	e := c.next()
 	require.Equal(c.t, "close", e.name, "%+v", e)
 	require.JSONEq(c.t, string(encodeJSON(map[string]any{"code": code, "name": code.Name()})), e.data)
-	require.Equal(c.t, retry, e.retry)
+	if retry == soon {
+		requireAbout(c.t, comeBack, e.retry)
+	} else {
+		require.Equal(c.t, retry, e.retry)
+	}
 	_, err := c.read()
 	require.ErrorIs(c.t, err, io.EOF)
+}
+
+// soon is the retry of who was not told otherwise.
+const soon = "soon"
+
+// requireAbout holds a retry to from half to one and a half of d.
+func requireAbout(t testing.TB, d time.Duration, retry string) {
+	t.Helper()
+	ms, err := strconv.Atoi(retry)
+	require.NoError(t, err)
+	require.InDelta(t, d.Milliseconds(), ms, float64(d.Milliseconds())/2)
 }
 
 // pipes is a listener of pipes, for servers on a clock of their own. A pipe's write waits until the other end reads.

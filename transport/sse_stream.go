@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// comeBack is when a reader comes back that was not told otherwise, stayAway when one does that was to stop: an EventSource knows no other
+	// comeBack is about when a reader comes back that was not told otherwise, stayAway when one does that was to stop: an EventSource knows no other
 	// way to be stopped by its server.
 	comeBack = time.Second
 	stayAway = 24 * time.Hour
@@ -48,7 +48,7 @@ type stream struct {
 var _ Peer = (*stream)(nil)
 
 func newStream(h *Handler, c *call) *stream {
-	return &stream{h: h, c: c, wake: make(chan struct{}, 1), retry: comeBack, out: newEventWriter(c.w, h.cfg.WriteTimeout)}
+	return &stream{h: h, c: c, wake: make(chan struct{}, 1), retry: around(comeBack), out: newEventWriter(c.w, h.cfg.WriteTimeout)}
 }
 
 // do changes the stream's state and has its goroutine look.
@@ -172,6 +172,7 @@ func (s *stream) run(a attachRequest) (answer, error) {
 				return s.end()
 			}
 		case <-beat.C:
+			beat.Reset(a.PingInterval)
 			if s.begun {
 				err = s.out.write([]byte(": \n\n"))
 			}
@@ -273,8 +274,8 @@ func (s *stream) last(code protocol.CloseCode) {
 	if code.Stops() {
 		retry = stayAway
 	}
-	text := fmt.Sprintf("retry: %d\nevent: close\ndata: {\"code\":%d,\"name\":%q}\n\n", retry.Milliseconds(), code, code.Name())
-	_ = s.out.write([]byte(text)) // it ends in any case
+	text := fmt.Appendf(appendRetry(nil, retry), "event: close\ndata: {\"code\":%d,\"name\":%q}\n\n", code, code.Name())
+	_ = s.out.write(text) // it ends in any case
 	s.h.sys.Counters().Closed.Add(code.Name())
 }
 
@@ -300,10 +301,10 @@ func (s *stream) send(batch []protocol.Piece) error {
 	b := (*buf)[:0]
 	frames, size := 0, 0
 	for _, p := range batch {
-		if p.Seq == 0 {
-			s.learn(p.Body)
-		}
 		before := len(b)
+		if p.Seq == 0 && s.learn(p.Body) == protocol.TypeHello {
+			b = appendRetry(b, s.retry) // a reader remembers what an earlier stream asked for: a drain's half a minute, a stop's day
+		}
 		b = appendEvent(b, p, s.epoch)
 		if p.Seq > 0 {
 			frames, size = frames+1, size+len(b)-before
@@ -320,8 +321,8 @@ func (s *stream) send(batch []protocol.Piece) error {
 	return nil
 }
 
-// learn takes the epoch from hello, and the time to stay away from goaway, or from an error that says one.
-func (s *stream) learn(b protocol.Body) {
+// learn takes the epoch from hello, and the time to stay away from goaway, or from an error that says one. It returns the frame's type.
+func (s *stream) learn(b protocol.Body) string {
 	var m struct {
 		Type    string `json:"type"`
 		Epoch   string `json:"epoch"`
@@ -338,6 +339,7 @@ func (s *stream) learn(b protocol.Body) {
 			s.retry = time.Duration(m.RetryMS) * time.Millisecond
 		}
 	}
+	return m.Type
 }
 
 func (s *stream) unsent(batch []protocol.Piece) {
@@ -350,11 +352,12 @@ func (s *stream) unsent(batch []protocol.Piece) {
 	s.h.sys.Counters().Dropped[actors.DropUnsent].Add(frames)
 }
 
-// newBeat ticks at each interval, or never.
-func newBeat(interval time.Duration) *time.Ticker {
-	t := time.NewTicker(max(interval, time.Millisecond))
+// newBeat ticks for the first time within the interval, spread as a connection's pings are (P-16), or never.
+func newBeat(interval time.Duration) *time.Timer {
 	if interval <= 0 {
+		t := time.NewTimer(time.Hour)
 		t.Stop()
+		return t
 	}
-	return t
+	return time.NewTimer(firstPing(interval))
 }

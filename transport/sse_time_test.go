@@ -32,6 +32,9 @@ func TestSSE_ASilentStreamHasComments(t *testing.T) {
 		h, f := newWSTick(t, Config{PingInterval: 25 * time.Second}, tick)
 		start := time.Now()
 		c, l := begun(t, h, f)
+		require.Equal(t, sseEvent{comment: ":"}, c.next())
+		require.LessOrEqual(t, time.Since(start), 25*time.Second, "the first is spread over the interval (P-16)")
+		start = time.Now()
 		for i := range 200 {
 			require.Equal(t, sseEvent{comment: ":"}, c.next())
 			require.Equal(t, 25*(i+1), since(start))
@@ -77,7 +80,7 @@ func TestSSE_TheEndOfAGrantEndsTheStream(t *testing.T) {
 			return Grant{Expires: start.Add(time.Minute)}, nil
 		}}, tick)
 		c, l := begun(t, h, f)
-		c.closed(protocol.CloseTokenExpired, "1000")
+		c.closed(protocol.CloseTokenExpired, soon)
 		require.Equal(t, 60, since(start))
 		require.Equal(t, GoneLost, l.next(t, "gone").how)
 	})
@@ -92,7 +95,7 @@ func TestSSE_AnAttachThatNeverComes(t *testing.T) {
 		require.Equal(t, 10*time.Second, time.Since(start))
 		require.Equal(t, http.StatusOK, c.res.StatusCode)
 		require.Equal(t, "error", c.next().name)
-		c.closed(protocol.CloseOverloaded, "1000")
+		c.closed(protocol.CloseOverloaded, soon)
 		require.NoError(t, waitNone(t, h))
 		l := f.link(t)
 		l.peer.Attached(l)

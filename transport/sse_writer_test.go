@@ -26,7 +26,7 @@ func TestSSE_CompressedBatchesCanBeReadAtOnce(t *testing.T) {
 		l.next(t, "written")
 	}
 	l.peer.Close(protocol.CloseDraining)
-	c.closed(protocol.CloseDraining, "1000") // with EOF the sums were right
+	c.closed(protocol.CloseDraining, soon) // with EOF the sums were right
 	require.NoError(t, waitNone(t, h))
 }
 
@@ -94,7 +94,7 @@ func TestSSE_OverHTTP2ASilentStreamLivesOn(t *testing.T) {
 	require.Equal(t, "e1:1", c.next().id)
 	l.next(t, "written")
 	l.peer.Close(protocol.CloseDraining)
-	c.closed(protocol.CloseDraining, "1000")
+	c.closed(protocol.CloseDraining, soon)
 	require.NoError(t, waitNone(t, h))
 }
 

@@ -104,11 +104,12 @@ func (s *Session) AckBy(now time.Duration, cursor protocol.Cursor, connectionID 
 	s.active = now
 	if connectionID != "" {
 		a := s.attachedAs(connectionID)
-		switch {
-		case a == nil:
+		if a == nil {
 			fx.fail(to, protocol.Errorf(protocol.CodeNotFound, "no connection %q is attached", connectionID))
 			return
-		case cursor.Seq > a.cursor:
+		}
+		a.seen = now // a reader of events has no other way to say anything (P-15)
+		if cursor.Seq > a.cursor {
 			fx.fail(to, protocol.Errorf(protocol.CodeAckAhead, "ack of %d, but the last frame sent there is %d", cursor.Seq, a.cursor))
 			return
 		}

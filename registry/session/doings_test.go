@@ -113,6 +113,10 @@ func (w *world) ackBy() {
 		case cur.Epoch != w.epoch:
 			p.wantErr = protocol.CodeEpochMismatch
 			return
+		case c != nil:
+			c.seen = w.now
+		}
+		switch {
 		case c == nil && id != "":
 			p.wantErr = protocol.CodeNotFound
 		case c != nil && cur.Seq > c.last, cur.Seq > w.head():
