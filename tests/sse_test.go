@@ -141,6 +141,10 @@ func TestSSE_ReadersAndASocketOfOneClientAndTheirAcks(t *testing.T) {
 	r := s.do("POST", "/v1/clients/b/messages", fmt.Appendf(nil, `{"type":"ack","seq":%d}`, last.Seq))
 	require.Less(t, r.status, 300, "%s", r)
 	require.EqualValues(t, 4, s.state("b").Acked)
+	require.Zero(t, s.state("b").Floor, "the stream's own mark has not moved")
+	r = s.do("POST", "/v1/clients/b/messages", fmt.Appendf(nil, `{"type":"ack","seq":%d,"connection_id":%q}`, last.Seq, one.hello.ConnectionID))
+	require.Equal(t, 204, r.status, "%s", r)
+	require.EqualValues(t, 4, s.state("b").Floor, "it names the stream")
 }
 
 // TestSSE_AReaderThatReadsNothingIsBounded: what it does not take waits in the outbox, not in the stream, and it is gone after the write timeout.
