@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -28,6 +30,19 @@ func TestSSE_EachHelloSaysAnewWhenToComeBack(t *testing.T) {
 		seen[e.retry] = true
 	}
 	require.Greater(t, len(seen), 3, "those that go together do not come together")
+}
+
+func TestP16_TheFirstCommentsAreSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seconds := map[int]bool{}
+		for range 50 {
+			start := time.Now()
+			<-newBeat(25 * time.Second).C
+			require.LessOrEqual(t, time.Since(start), 25*time.Second)
+			seconds[since(start)] = true
+		}
+		require.Greater(t, len(seconds), 10)
+	})
 }
 
 func TestSSE_BehindSomethingThatCannotFlush(t *testing.T) {

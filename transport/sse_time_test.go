@@ -33,7 +33,7 @@ func TestSSE_ASilentStreamHasComments(t *testing.T) {
 		start := time.Now()
 		c, l := begun(t, h, f)
 		require.Equal(t, sseEvent{comment: ":"}, c.next())
-		require.LessOrEqual(t, time.Since(start), 25*time.Second, "the first is spread over the interval (P-16)")
+		require.LessOrEqual(t, time.Since(start), 25*time.Second, "the first comes within the interval")
 		start = time.Now()
 		for i := range 200 {
 			require.Equal(t, sseEvent{comment: ":"}, c.next())
