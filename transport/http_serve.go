@@ -80,7 +80,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, e)
 		return
 	}
-	if h.conns.isClosed() && !strings.HasSuffix(r.URL.Path, "/events") { // those say so in a stream: an EventSource does not come back from a status
+	if h.conns.isClosed() && !isEvents(r.URL.Path) { // those say so in a stream: an EventSource does not come back from a status
 		h.refuse(w, r, protocol.Errorf(protocol.CodeDraining, "the broker has ended"))
 		return
 	}
@@ -103,6 +103,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.mux.ServeHTTP(w, r)
+}
+
+// isEvents reports whether p is a client's stream of events, and not a client of that name.
+func isEvents(p string) bool {
+	s := strings.Split(p, "/")
+	return len(s) == 5 && s[2] == "clients" && s[4] == "events"
 }
 
 // cleanPath reports whether the mux will take p as it stands. It would answer any other with a redirect, and
