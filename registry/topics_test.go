@@ -377,7 +377,12 @@ func TestP19_APublishWakesSleepingFollowers(t *testing.T) {
 
 		r, _ = keep(t, keptConfig(), fs)
 		require.Len(t, followers(t, r, "t"), 100)
+		synctest.Wait() // what looks at the store at the start has done so
+		l := &loads{Keeper: r.disk}
+		r.disk = l
 		tell(t, r, "t", 3, 3)
+		require.Positive(t, l.most.Load())
+		require.LessOrEqual(t, l.most.Load(), int64(wakeAtOnce), "a few are woken at a time")
 		for i := range 3 * wakeAtOnce {
 			c := attach(t, r, fmt.Sprintf("c%03d", i), nil)
 			require.Equal(t, numbered(1, 3), c.heard("t"), "%s", c.id)

