@@ -3,7 +3,6 @@ package transport
 import (
 	"net"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/restante/restante/actors"
@@ -33,14 +32,12 @@ const (
 
 // conn is the connection actor: one WebSocket. It is the Peer of its client. Its state has three owners: the turn of its
 // mailbox owns what is below "the turn's", whoever reads the socket owns the read half, and the gate stands between them.
-// It has no goroutine but the reading one, and that one has little on its stack; while a reader is slow there is a
-// second one that writes.
+// Which goroutines it has, and for how long, is its socket's.
 type conn struct {
 	actors.Mailbox
 	h     *Handler
 	id    string // connection_id
-	nc    net.Conn
-	raw   syscall.RawConn            // of nc, for reading and writing without being parked; nil where that cannot be
+	sock  socket
 	allow func(Verb, string) bool    // the Grant's; nil allows everything
 	set   struct{ prev, next *conn } // connSet's
 
@@ -53,12 +50,12 @@ type conn struct {
 	// The read half's, while it runs.
 	parser parser
 	rest   []byte // bytes that were read and not parsed, because the gate stopped the reader
-	in     *input
 	begun  uint32 // the parser's begun that began is about
 
 	// The turn's.
 	phase      phase
-	writing    bool // out is with the writing goroutine
+	writing    bool // the kernel has not taken all of out, which waits for the peer
+	lent       bool // out is with a goroutine meanwhile
 	outBatch   bool // out has the batch
 	outClose   bool // out has our close frame
 	wantPing   bool // an RFC 6455 ping is to be sent
@@ -67,7 +64,7 @@ type conn struct {
 	peerClosed bool
 	readOver   bool // the reading goroutine has ended for good
 	streamLost bool // the peer's answer to our close frame would not be recognized
-	closer     bool // a goroutine is closing nc
+	closer     bool // a goroutine is closing the socket
 	dead       bool // nothing can be written any more; what was received is still read
 	byPeer     bool // the peer began the close
 	hurry      bool // the peer's answer to our close frame is not waited for
@@ -85,6 +82,7 @@ type conn struct {
 	expires  time.Duration
 	closeAt  time.Duration // when the close was decided
 	closeBy  time.Duration
+	retryAt  time.Duration // when a write that waits and is not lent is looked at
 	interval time.Duration // of pings; <= 0 for none
 }
 
@@ -98,14 +96,9 @@ var (
 // newConn returns the connection of an upgraded socket; early is what the peer has sent with its request, which c keeps. It
 // is in no set and does nothing yet.
 func newConn(h *Handler, nc net.Conn, early []byte, id string, interval time.Duration, g Grant) *conn {
-	c := &conn{h: h, id: id, nc: nc, rest: early, interval: interval, allow: g.Allow}
+	c := &conn{h: h, id: id, rest: early, interval: interval, allow: g.Allow}
 	c.parser.limit = int64(h.cfg.MaxFrameBytes) + protocol.MessageSlack
-	if tcp := tcpOf(nc); tcp != nil {
-		// Neither is needed for being right, so that a failure is no reason to refuse the connection.
-		_ = tcp.SetNoDelay(true)
-		_ = tcp.SetWriteBuffer(sendBuffer)
-	}
-	c.raw = rawConn(nc)
+	c.sock = newSocket(c, nc)
 	now := h.sys.Now()
 	if h.cfg.HandshakeTimeout > 0 {
 		c.attachBy = now + h.cfg.HandshakeTimeout
@@ -114,20 +107,6 @@ func newConn(h *Handler, nc net.Conn, early []byte, id string, interval time.Dur
 		c.expires = max(now+time.Until(g.Expires), 1)
 	}
 	return c
-}
-
-// tcpOf returns the TCP connection below nc, nil where there is none.
-func tcpOf(nc net.Conn) *net.TCPConn {
-	for {
-		switch t := nc.(type) {
-		case *net.TCPConn:
-			return t
-		case interface{ NetConn() net.Conn }:
-			nc = t.NetConn()
-		default:
-			return nil
-		}
-	}
 }
 
 // System is part of actors.Supervised.
@@ -169,6 +148,8 @@ func (c *conn) event(e event) {
 		c.flush()
 	case evWritten:
 		c.written()
+	case evWritable:
+		c.writable()
 	case evReadEnd:
 		c.readEnded()
 	case evPassed:
@@ -204,7 +185,7 @@ func (c *conn) attached(l Link) {
 	}
 	c.hear()
 	if c.gate.open() {
-		go c.read()
+		c.sock.start()
 	}
 	c.schedule()
 }

@@ -3,7 +3,6 @@ package transport
 import (
 	"context"
 	"log/slog"
-	"net"
 
 	"github.com/restante/restante/protocol"
 )
@@ -33,13 +32,12 @@ func (c *conn) close(code protocol.CloseCode) {
 func (c *conn) closeWritten() {
 	c.closeSent = true
 	c.closeBy = c.h.sys.Now() + closeTimeout
-	tcp, bare := c.nc.(*net.TCPConn)
 	switch {
-	case c.peerClosed, c.readOver, c.hurry, c.streamLost && !bare:
+	case c.peerClosed, c.readOver, c.hurry:
 		c.finish(false)
 	case c.streamLost:
 		// Closing with bytes unread would reset the connection, and our close frame might not arrive.
-		if err := tcp.CloseWrite(); err != nil {
+		if err := c.sock.closeWrite(); err != nil {
 			c.finish(false)
 		}
 	}
@@ -88,7 +86,7 @@ func (c *conn) abort() {
 	switch {
 	case c.closeSent:
 		c.finish(false)
-	case !c.outClose || c.raw != nil:
+	case !c.outClose || c.sock.bare():
 		c.finish(true)
 	default:
 		c.closeBy = min(c.closeBy, c.h.sys.Now()+closeStall)
@@ -115,31 +113,12 @@ func (c *conn) finish(reset bool) {
 		level = slog.LevelInfo // somebody's reader does not keep up: worth a line where all else is in the counters
 	}
 	c.h.log.Log(context.Background(), level, "a connection has ended", "connection_id", c.id, "code", uint16(c.code), "name", name, "reset", reset)
-	c.closeSocket(reset)
-	if !c.writing {
+	c.closer = c.sock.close(reset)
+	if !c.lent {
+		c.writing, c.retryAt = false, 0
 		c.settle()
 	}
 	c.sayGone()
-}
-
-// closeSocket closes nc. A bare socket is closed on the spot; any other may wait in its Close, and gets a goroutine.
-func (c *conn) closeSocket(reset bool) {
-	tcp := tcpOf(c.nc)
-	if tcp != nil && reset {
-		_ = tcp.SetLinger(0) // it fails only where the socket is closed already
-	}
-	if net.Conn(tcp) == c.nc {
-		_ = tcp.Close() // likewise, and there is nobody to tell
-		return
-	}
-	if tcp != nil && reset {
-		_ = tcp.Close()
-	}
-	c.closer = true
-	go func() {
-		_ = c.nc.Close()
-		c.Tell(c, evClosed)
-	}()
 }
 
 // sayGone says the last word to the client, once: when nothing more of this connection reaches it.
@@ -167,6 +146,6 @@ func (c *conn) leave() {
 		}
 	}
 	// Deadlines that are still registered keep c itself alive for a while, but nothing else.
-	c.link, c.nc, c.raw, c.allow, c.rest, c.in, c.parser = nil, nil, nil, nil, nil, nil, parser{}
+	c.link, c.sock, c.allow, c.rest, c.parser = nil, nil, nil, nil, parser{}
 	c.h.conns.remove(c)
 }

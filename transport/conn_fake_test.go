@@ -149,6 +149,9 @@ func newWSTick(t testing.TB, cfg Config, tick time.Duration) (*Handler, *wsFake)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Poller == "" {
+		cfg.Poller = *pollerFlag
+	}
 	sys := actors.Start(actors.Options{Logger: cfg.Logger, Tick: tick})
 	f := newFake()
 	h := New(sys, f, cfg)

@@ -21,7 +21,7 @@ var (
 	moreBuffers = sync.Pool{New: func() any { return new([moreBytes]byte) }}
 )
 
-// input reads a socket for its readers, one after the other.
+// input reads a goSocket for its readers, one after the other.
 type input struct {
 	nc  net.Conn
 	raw syscall.RawConn // nil: nc is read by a Read that waits
@@ -36,8 +36,8 @@ type input struct {
 	morebuf *[moreBytes]byte
 }
 
-func newInput(c *conn) *input {
-	in := &input{nc: c.nc, raw: c.raw}
+func newInput(s *goSocket) *input {
+	in := &input{nc: s.nc, raw: s.raw}
 	if in.raw != nil {
 		in.try = in.attempt
 	} else {

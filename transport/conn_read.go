@@ -14,7 +14,7 @@ func (c *conn) goOn() {
 	if c.began.Load() != 0 {
 		c.Tell(c, evBegun)
 	}
-	go c.read()
+	c.sock.start()
 }
 
 // hear notes that the peer lives, or that its time begins anew.
@@ -26,60 +26,48 @@ func (c *conn) hear() {
 	}
 }
 
-// read is the reading goroutine. It ends when the gate stops it, when the peer's close frame is in, or when the socket
-// gives no more. A stack that has grown with a message never shrinks below 4 KiB; so each reader waits, handles what comes, and
-// leaves the next wait to a fresh one, whose 2 KiB are enough for waiting.
-func (c *conn) read() {
-	defer c.readFailed()
-	if c.in == nil {
-		c.in = newInput(c)
-	}
+// feedRest feeds what is left over from earlier. It returns false where reading ends for now: the gate stops it, or the reader's last word is said.
+func (c *conn) feedRest() (more bool) {
 	for !c.gate.stop() {
-		if len(c.rest) > 0 {
-			n, ended := c.feed(c.rest)
-			if ended {
-				return
-			}
-			if c.rest = c.rest[n:]; len(c.rest) == 0 {
-				c.rest = nil
-			}
-			continue
+		if len(c.rest) == 0 {
+			c.rest = nil
+			return true
 		}
-		b, err := c.in.next()
-		if err != nil {
-			c.gate.end()
-			c.Tell(c, evReadEnd)
-			return
-		}
-		drained, ended := c.handle(b)
+		n, ended := c.feed(c.rest)
 		if ended {
-			return
+			return false
 		}
-		if drained {
-			go c.read()
-			return
-		}
+		c.rest = c.rest[n:]
 	}
+	return false
 }
 
-// handle feeds b, which the input has lent. drained: there was no more for now. ended: the reader's last word is said.
-func (c *conn) handle(b []byte) (drained, ended bool) {
-	in, n := c.in, 0
+// take feeds b, which has come from the socket, and keeps what may not be dealt with yet. ended: the reader's last word is said.
+func (c *conn) take(b []byte) (ended bool) {
+	n := 0
 	if !c.gate.barred() { // as it may have become while nothing came
 		n, ended = c.feed(b)
 	}
 	if n < len(b) && !ended {
 		c.rest = slices.Clone(b[n:])
 	}
-	return in.release(), ended
+	return ended
+}
+
+// readOut is the reader's last word where the socket gives no more.
+func (c *conn) readOut() {
+	c.gate.end()
+	c.Tell(c, evReadEnd)
 }
 
 // readFailed keeps a panic of the reader from ending more than its connection.
 func (c *conn) readFailed() {
-	reason := recover()
-	if reason == nil {
-		return
+	if reason := recover(); reason != nil {
+		c.readPanicked(reason)
 	}
+}
+
+func (c *conn) readPanicked(reason any) {
 	c.h.sys.Counters().Panics.Add(1)
 	c.h.log.Error("a connection's reader panicked", "connection_id", c.id, "reason", reason, "stack", string(debug.Stack()))
 	c.gate.passed()

@@ -30,7 +30,7 @@ func (c *conn) schedule() {
 // next returns the earliest deadline, 0 for none.
 func (c *conn) next() time.Duration {
 	var next time.Duration
-	for _, d := range [...]time.Duration{c.attachDue(), c.pingDue(), c.silenceDue(), c.messageDue(), c.expiryDue(), c.closeDue()} {
+	for _, d := range [...]time.Duration{c.attachDue(), c.pingDue(), c.silenceDue(), c.messageDue(), c.expiryDue(), c.closeDue(), c.retryAt} {
 		if d != 0 && (next == 0 || d < next) {
 			next = d
 		}
@@ -94,6 +94,9 @@ func (c *conn) due(now time.Duration) {
 	}
 	c.armed = 0
 	passed := func(d time.Duration) bool { return d != 0 && d <= now }
+	if passed(c.retryAt) {
+		c.writable()
+	}
 	switch {
 	case passed(c.closeDue()):
 		c.finish(c.writing)

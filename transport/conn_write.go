@@ -16,11 +16,6 @@ import (
 const (
 	// pooledBytes is the largest write buffer that goes back to the pool: one batch with its headers fits.
 	pooledBytes = 192 << 10
-	// writePart is how much a write that waits hands over at once. On a socket that is not bare (TLS) progress shows by such
-	// parts only: such a reader has to take 16 KiB within WriteTimeout.
-	writePart = 16 << 10
-	// writePoll is how often such a write on a TCP socket looks whether anything has gone.
-	writePoll = time.Second
 )
 
 // outbuf is what goes out with one write: control frames, a batch, perhaps a close frame. It is lent to a connection only
@@ -71,11 +66,7 @@ func (c *conn) write(batch []protocol.Piece) {
 // flush writes what there is to write, if nothing is under way.
 func (c *conn) flush() {
 	for !c.writing && !c.dead && !c.closeSent && c.phase != connDone && c.fill() {
-		if c.raw != nil {
-			if err := c.raw.Write(c.out.try); err != nil {
-				c.out.err = err
-			}
-		}
+		c.sock.write()
 		switch {
 		case c.out.err != nil:
 			c.writeFailed()
@@ -84,7 +75,7 @@ func (c *conn) flush() {
 		default:
 			c.writing = true
 			c.moved.Store(int64(c.h.sys.Now()))
-			go c.writeOut()
+			c.await()
 		}
 	}
 }
@@ -128,50 +119,38 @@ func (c *conn) fill() bool {
 	return true
 }
 
-// writeOut is the goroutine of a write that the kernel did not take at once. It owns c.out until it says evWritten.
-func (c *conn) writeOut() {
-	c.out.err = c.writeRest(c.out)
-	c.Tell(c, evWritten)
+// writable goes on with a write that the kernel did not take at once, on a socket that says when it takes more. A write without progress for
+// WriteTimeout ends with os.ErrDeadlineExceeded (P-27).
+func (c *conn) writable() {
+	if !c.writing || c.phase == connDone {
+		return
+	}
+	o, before, now := c.out, c.out.n, c.h.sys.Now()
+	c.sock.write()
+	if o.n > before {
+		c.moved.Store(int64(now))
+	}
+	if timeout := c.h.cfg.WriteTimeout; o.err == nil && o.n < len(o.b) && timeout > 0 && now-time.Duration(c.moved.Load()) >= timeout {
+		o.err = os.ErrDeadlineExceeded
+	}
+	if o.err != nil || o.n == len(o.b) {
+		c.written()
+		return
+	}
+	c.await()
 }
 
-// writeRest writes what is left of o. A write without progress for WriteTimeout ends with os.ErrDeadlineExceeded (P-27).
-func (c *conn) writeRest(o *outbuf) error {
-	timeout := c.h.cfg.WriteTimeout
-	patience := timeout
-	if c.raw != nil {
-		// Whoever waits on a bare socket can look how far it got and go on. TLS cannot: after a deadline it is spoilt.
-		if patience = writePoll; timeout > 0 {
-			patience = max(min(writePoll, timeout/4), time.Millisecond)
-		}
+// await has the write that is under way go on when the peer takes more.
+func (c *conn) await() {
+	if c.lent = c.sock.finish(); !c.lent {
+		c.retryAt = c.h.sys.Now() + pollEvery(c.h.cfg.WriteTimeout)
+		c.schedule()
 	}
-	for o.n < len(o.b) {
-		if patience > 0 {
-			if err := c.nc.SetWriteDeadline(time.Now().Add(patience)); err != nil {
-				return err
-			}
-		}
-		n, err := c.nc.Write(o.b[o.n:min(o.n+writePart, len(o.b))])
-		o.n += n
-		now := c.h.sys.Now()
-		if n > 0 {
-			c.moved.Store(int64(now))
-		}
-		if err == nil {
-			continue
-		}
-		if c.raw == nil || !errors.Is(err, os.ErrDeadlineExceeded) || timeout > 0 && now-time.Duration(c.moved.Load()) >= timeout {
-			return err
-		}
-	}
-	if c.raw != nil {
-		return c.nc.SetWriteDeadline(time.Time{})
-	}
-	return nil
 }
 
 // written goes on after writeOut.
 func (c *conn) written() {
-	c.writing = false
+	c.writing, c.lent, c.retryAt = false, false, 0
 	switch {
 	case c.phase == connDone:
 		c.settle()

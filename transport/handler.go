@@ -15,6 +15,12 @@ const DefaultMaxPublishBytes = 4 << 20
 // unbounded is what a size limit that was switched off becomes: large enough to bound nothing, small enough to add to.
 const unbounded = 1 << 30
 
+// How sockets are read. TLS and wrapped connections always have a goroutine each.
+const (
+	PollerAuto = "auto" // on Linux by one goroutine a core for all of them, elsewhere by one each
+	PollerOff  = "off"  // by one each
+)
+
 // Config is what the transport has to know. Zero means the documented default, negative means off (for a bound: none;
 // for a duration: never).
 type Config struct {
@@ -42,6 +48,9 @@ type Config struct {
 	// AllowOrigins are the further origins that browsers may call from, such as "https://app.example"; they get CORS too (P-31).
 	// One that CheckOrigin refuses is logged and allows nothing.
 	AllowOrigins []string
+
+	// Poller says how plain TCP sockets are read: PollerAuto (the default), or PollerOff.
+	Poller string
 
 	// Store gives the metrics of a store on disk; nil for none.
 	Store func() StoreMetrics
@@ -98,7 +107,8 @@ type Handler struct {
 	mux     *http.ServeMux
 	metrics http.Handler
 
-	conns connSet // the open WebSocket connections
+	conns   connSet  // the open WebSocket connections
+	pollers *pollers // nil where sockets have goroutines
 }
 
 // New returns a Handler that serves reg. The system gives it time, counters and goroutines; both must outlive it.
@@ -113,6 +123,9 @@ func New(sys *actors.System, reg Registry, cfg Config) *Handler {
 			continue
 		}
 		h.origins[normalOrigin(o)] = true
+	}
+	if cfg.Poller != PollerOff {
+		h.pollers = newPollers(sys.Go)
 	}
 	h.metrics = newMetrics(sys.Counters(), cfg.Store, h.log)
 	h.mux = h.routes()

@@ -40,7 +40,7 @@ func (h *Handler) serveWS(w http.ResponseWriter, r *http.Request) {
 	}
 	c := newConn(h, nc, early, a.ConnectionID, a.PingInterval, a.grant)
 	if !h.conns.add(c) {
-		_ = nc.Close()
+		c.sock.close(false)
 		return
 	}
 	c.Tell(c, evStart)
