@@ -48,11 +48,12 @@ func (p *inboxPeer) Attached(l *registry.Link) {
 func (p *inboxPeer) Refused(_ protocol.Piece, code protocol.CloseCode) { p.Close(code) }
 
 // Write takes one batch.
-func (p *inboxPeer) Write(batch []protocol.Piece) {
+func (p *inboxPeer) Write(batch []protocol.Piece) (written bool) {
 	p.mu.Lock()
 	p.batch, p.busy = batch, true
 	p.mu.Unlock()
 	p.poke()
+	return false
 }
 
 // Close ends the attachment; what is left of the batch is still read.

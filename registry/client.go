@@ -32,6 +32,8 @@ type more struct {
 	gets  []get       // who waits for the stored snapshot
 	got   uint64      // the last token of a get
 
+	flushing bool // the flusher has it
+
 	topic  *topicSide // of a topic's actor; nil else
 	shares []share    // of a topic's frames that are not confirmed yet
 }
@@ -90,6 +92,7 @@ func (c *client) Receive(m any) {
 			c.account(before)
 		}
 	}()
+	_, t.fx.Defer = m.(*publishMail)
 	c.input(c.reg.sys.Now(), m, &t.fx)
 	c.obey(t)
 	done = true
@@ -127,6 +130,11 @@ func (c *client) input(now time.Duration, m any, fx *session.Effects) {
 	switch m := m.(type) {
 	case *publishMail:
 		s.Publish(now, m.in, fx)
+	case flushedMail:
+		if c.more != nil {
+			c.more.flushing = false
+		}
+		s.Pump(now, fx)
 	case writtenMail:
 		s.Written(now, uint64(m), fx)
 	case *messageMail:

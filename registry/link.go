@@ -14,8 +14,9 @@ type Peer interface {
 	Attached(l *Link)
 	// Refused ends an attach that did not come to be: first is sent, then the close.
 	Refused(first protocol.Piece, code protocol.CloseCode)
-	// Write hands over one batch, ended by exactly one Written or Gone. The slice is the peer's until then.
-	Write(batch []protocol.Piece)
+	// Write hands over one batch, ended by exactly one Written or Gone; written: it has been written already, and no Written comes. The slice is the
+	// peer's until then.
+	Write(batch []protocol.Piece) (written bool)
 	// Close ends the connection after the batch under way.
 	Close(code protocol.CloseCode)
 	// Pause stops or lets go on the reading of the socket (P-27).

@@ -30,6 +30,8 @@ type (
 		b   protocol.Body
 	}
 	publishMail struct{ in session.Publish }
+	// flushedMail is the flusher's: what has gathered for the connections goes out.
+	flushedMail struct{}
 	readMail    struct {
 		in    session.Read
 		known bool // it makes nothing

@@ -12,24 +12,15 @@ import (
 // obey carries out what the session asks for, in the order of architecture's seam.
 func (c *client) obey(t *turn) {
 	fx := &t.fx
-	for i := 0; i < len(fx.Commits); i++ { // a commit that is confirmed at once may bring about more
-		c.commit(&fx.Commits[i], t)
+	c.seek(t, 0)
+	for i := 0; i < len(fx.Writes); i++ { // a batch that is written at once may bring about the next, and more
+		commits := len(fx.Commits)
+		c.write(&fx.Writes[i], i >= writesAtOnce, fx)
+		c.seek(t, commits)
 	}
-	for _, f := range fx.Fetches {
-		c.reg.disk.Read(c, store.Read{Token: f.Token, After: f.After, Last: f.Last, Frames: f.Frames, Bytes: f.Bytes})
-	}
-	for _, p := range fx.Pulls {
-		c.pull(p)
-	}
-	fx.Pulls = fx.Pulls[:0]
-	for _, a := range fx.Asks {
-		c.ask(a)
-	}
-	fx.Asks = fx.Asks[:0] // asked: see abandon
-	for _, w := range fx.Writes {
-		if p := c.peer(w.Gen); p != nil {
-			p.Write(w.Batch)
-		}
+	if fx.Deferred && c.more != nil && !c.more.flushing {
+		c.more.flushing = true
+		c.reg.flush(c)
 	}
 	for _, p := range fx.Pauses {
 		if peer := c.peer(p.Gen); peer != nil {
@@ -71,6 +62,42 @@ func (c *client) obey(t *turn) {
 	if fx.Retire {
 		c.end()
 	}
+}
+
+// seek gives what is asked of others to them: the commits from the given one on, reads of bodies, and questions.
+func (c *client) seek(t *turn, commits int) {
+	fx := &t.fx
+	for i := commits; i < len(fx.Commits); i++ { // a commit that is confirmed at once may bring about more
+		c.commit(&fx.Commits[i], t)
+	}
+	for _, f := range fx.Fetches {
+		c.reg.disk.Read(c, store.Read{Token: f.Token, After: f.After, Last: f.Last, Frames: f.Frames, Bytes: f.Bytes})
+	}
+	fx.Fetches = fx.Fetches[:0]
+	for _, p := range fx.Pulls {
+		c.pull(p)
+	}
+	fx.Pulls = fx.Pulls[:0]
+	for _, a := range fx.Asks {
+		c.ask(a)
+	}
+	fx.Asks = fx.Asks[:0] // asked: see abandon
+}
+
+// writesAtOnce is how many batches one turn writes of a client whose sockets take them at once. Others are to have their turn as well.
+const writesAtOnce = 4
+
+// write hands a batch to its connection. later: its next batch is for a later turn.
+func (c *client) write(w *session.Write, later bool, fx *session.Effects) {
+	p := c.peer(w.Gen)
+	if p == nil || !p.Write(w.Batch) {
+		return
+	}
+	if later {
+		c.tell(writtenMail(w.Gen))
+		return
+	}
+	c.session.Written(c.reg.sys.Now(), w.Gen, fx)
 }
 
 // end closes this life, or begins the next where mail has come meanwhile.

@@ -13,6 +13,7 @@ type fakePeer struct {
 	link    *Link
 	refused protocol.CloseCode
 	panics  bool // the next Write fails the client actor
+	writes  int
 	hold    bool // batches stay under way
 
 	closed chan protocol.CloseCode
@@ -36,7 +37,7 @@ func (p *fakePeer) Refused(_ protocol.Piece, code protocol.CloseCode) {
 	p.closed <- code
 }
 
-func (p *fakePeer) Write(batch []protocol.Piece) {
+func (p *fakePeer) Write(batch []protocol.Piece) (written bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.panics {
@@ -44,10 +45,13 @@ func (p *fakePeer) Write(batch []protocol.Piece) {
 		panic("a connection's fault")
 	}
 	p.pieces = append(p.pieces, batch...)
-	if !p.hold {
-		p.link.Written()
-	}
+	p.writes++
 	p.wrote <- struct{}{}
+	if !p.hold && p.writes%2 == 0 {
+		p.link.Written()
+		return false
+	}
+	return !p.hold
 }
 
 func (p *fakePeer) Close(code protocol.CloseCode) {

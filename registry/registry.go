@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"hash/maphash"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -52,6 +53,8 @@ type Registry struct {
 	shards [shardCount]shard
 	gens   atomic.Uint64 // the last generation given to a connection
 
+	flushers []flusher // one for each core
+
 	allHead  atomic.Uint64 // of protocol.AllTopic
 	patterns patterns
 	sharing  bool // bodies of topics are kept once for all that have them
@@ -78,7 +81,7 @@ type draining struct {
 func New(sys *actors.System, st store.Store, cfg Config) *Registry {
 	r := &Registry{
 		cfg: cfg, sys: sys, store: st, counters: sys.Counters(), seed: maphash.MakeSeed(),
-		started: time.Now().Add(-sys.Now()),
+		started: time.Now().Add(-sys.Now()), flushers: make([]flusher, runtime.GOMAXPROCS(0)),
 	}
 	if r.cfg.Session.NewEpoch == nil {
 		r.cfg.Session.NewEpoch = newEpoch

@@ -175,7 +175,7 @@ func (p *readingPeer) Attached(l *Link) {
 
 func (p *readingPeer) Refused(protocol.Piece, protocol.CloseCode) {}
 
-func (p *readingPeer) Write(batch []protocol.Piece) {
+func (p *readingPeer) Write(batch []protocol.Piece) (written bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.panics {
@@ -190,8 +190,8 @@ func (p *readingPeer) Write(batch []protocol.Piece) {
 			p.last = x.Seq
 		}
 	}
-	p.link.Written()
 	p.link.Message(protocol.Message{Type: protocol.TypeAck, Seq: p.last}, nil)
+	return true
 }
 
 func (p *readingPeer) leave(left bool) {

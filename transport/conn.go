@@ -62,12 +62,15 @@ type conn struct {
 	passing    bool // the reader is passing a message on: Gone waits for it
 	closeSent  bool
 	peerClosed bool
-	readOver   bool // the reading goroutine has ended for good
-	streamLost bool // the peer's answer to our close frame would not be recognized
-	closer     bool // a goroutine is closing the socket
-	dead       bool // nothing can be written any more; what was received is still read
-	byPeer     bool // the peer began the close
-	hurry      bool // the peer's answer to our close frame is not waited for
+	readOver   bool             // the reading goroutine has ended for good
+	streamLost bool             // the peer's answer to our close frame would not be recognized
+	closer     bool             // a goroutine is closing the socket
+	handed     []protocol.Piece // what Write was called with
+	direct     bool             // the turn is run by Write's caller
+	wrote      bool             // and the batch is written
+	dead       bool             // nothing can be written any more; what was received is still read
+	byPeer     bool             // the peer began the close
+	hurry      bool             // the peer's answer to our close frame is not waited for
 	goneSaid   bool
 	refused    bool // batch is what a refusal says, not the client's
 	how        Gone
@@ -146,6 +149,8 @@ func (c *conn) event(e event) {
 		c.schedule()
 	case evPong:
 		c.flush()
+	case evBatch:
+		c.write(c.handed)
 	case evWritten:
 		c.written()
 	case evWritable:

@@ -100,6 +100,19 @@ func (l *fakeLink) none(t testing.TB) {
 	}
 }
 
+// toldPeer tells its link also of what was written at once.
+type toldPeer struct {
+	Peer
+	l *fakeLink
+}
+
+func (p toldPeer) Write(batch []protocol.Piece) (written bool) {
+	if written = p.Peer.Write(batch); written {
+		p.l.Written()
+	}
+	return written
+}
+
 // wsFake is a Registry whose clients are fakeLinks.
 type wsFake struct {
 	httpFake
@@ -111,7 +124,8 @@ type wsFake struct {
 }
 
 func (f *wsFake) Attach(id string, a Attach, p Peer) {
-	l := &fakeLink{id: id, attach: a, peer: p, events: make(chan linkEvent, cmp.Or(f.room, 1<<16)), handle: !f.keep, on: f.on}
+	l := &fakeLink{id: id, attach: a, events: make(chan linkEvent, cmp.Or(f.room, 1<<16)), handle: !f.keep, on: f.on}
+	l.peer = toldPeer{p, l}
 	if f.onAttach != nil {
 		f.onAttach(l)
 	} else {

@@ -18,6 +18,7 @@ const (
 	evBegun                 // by the reader, or whoever starts it: a message has begun and not ended
 	evPassed                // by the reader: it has passed on its last message
 	evReadEnd               // by the reader: it has ended, and the socket gives no more
+	evBatch                 // by Write, in the turn: handed is the client's next batch
 	evWritten               // by the writer: out is written, or out.err says why not
 	evWritable              // by the poller: the socket takes more
 	evClosed                // by the goroutine that closes a socket whose Close may wait
@@ -49,8 +50,19 @@ func (c *conn) Refused(first protocol.Piece, code protocol.CloseCode) {
 	c.Tell(c, msgRefused{first, code})
 }
 
-// Write is part of Peer.
-func (c *conn) Write(batch []protocol.Piece) { c.Tell(c, msgWrite{batch}) }
+// Write is part of Peer. Where nothing else is going on the caller's goroutine writes: a wake-up costs as much as a small write.
+func (c *conn) Write(batch []protocol.Piece) (written bool) {
+	if !c.Enter() {
+		c.Tell(c, msgWrite{batch})
+		return false
+	}
+	c.handed, c.direct = batch, true
+	c.Run(c, evBatch)
+	written = c.wrote
+	c.handed, c.direct, c.wrote = nil, false, false
+	c.Leave(c)
+	return written
+}
 
 // Close is part of Peer.
 func (c *conn) Close(code protocol.CloseCode) { c.Tell(c, msgClose{code}) }

@@ -56,7 +56,7 @@ func (c *conn) write(batch []protocol.Piece) {
 		// The connection has begun to end: Gone ends the batch, too. (Of two at once, which no client has, the second is not written.)
 		c.unsent(batch)
 	case len(batch) == 0:
-		c.link.Written()
+		c.sayWritten()
 	default:
 		c.batch = batch
 		c.flush()
@@ -169,11 +169,20 @@ func (c *conn) flushed() {
 	closed := c.outClose
 	c.settle()
 	if batch && c.link != nil {
-		c.link.Written()
+		c.sayWritten()
 	}
 	if closed {
 		c.closeWritten()
 	}
+}
+
+// sayWritten says that the batch is with the kernel.
+func (c *conn) sayWritten() {
+	if c.direct {
+		c.wrote = true
+		return
+	}
+	c.link.Written()
 }
 
 // settle accounts for the batch and the buffer: what of them is with the kernel, and what will never be.

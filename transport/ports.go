@@ -88,9 +88,9 @@ type Peer interface {
 	Attached(l Link)
 	// Refused ends an attach that did not come to be: first is the error or goaway to send, then the close.
 	Refused(first protocol.Piece, code protocol.CloseCode)
-	// Write hands over one batch; at most one is under way, ended by exactly one Written, or by Gone. The slice belongs
-	// to the connection until then, and to the client actor afterwards; bodies are shared and immutable.
-	Write(batch []protocol.Piece)
+	// Write hands over one batch; at most one is under way, ended by exactly one Written, or by Gone. written: it has been written already, and no
+	// Written comes. The slice belongs to the connection until then, and to the client actor afterwards; bodies are shared and immutable.
+	Write(batch []protocol.Piece) (written bool)
 	// Close ends the connection with one close frame, after the batch under way. It may come at any time, more than once: the first counts.
 	Close(code protocol.CloseCode)
 	// Pause stops (true) or lets go on (false) the reading of the socket (P-27).

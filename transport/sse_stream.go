@@ -77,7 +77,7 @@ func (s *stream) Refused(first protocol.Piece, code protocol.CloseCode) {
 }
 
 // Write is part of Peer.
-func (s *stream) Write(batch []protocol.Piece) {
+func (s *stream) Write(batch []protocol.Piece) (written bool) {
 	s.do(func() {
 		if s.over {
 			s.unsent(batch)
@@ -85,6 +85,7 @@ func (s *stream) Write(batch []protocol.Piece) {
 		}
 		s.batch, s.busy = batch, true
 	})
+	return false
 }
 
 // Close is part of Peer.

@@ -133,7 +133,11 @@ func (s *Session) confirm(now time.Duration, p pending, fx *Effects) {
 		fx.event(EventDuplicate, 1)
 		s.await(wait{to: f.to, level: f.level, first: p.first, last: p.last, duplicate: true}, fx)
 	}
-	s.pumpAll(now, fx)
+	if fx.Defer && s.deferrable() {
+		fx.Deferred = true
+	} else {
+		s.pumpAll(now, fx)
+	}
 	s.prune(now, fx)
 	s.answerReads(fx)
 	s.spill(fx) // not before the readers that keep up have had it from memory

@@ -29,8 +29,13 @@ type Effects struct {
 	// Next is the earliest time at which Tick is wanted; 0 for never.
 	Next time.Duration
 
-	spare *extra  // what a session has let go, for the next one that needs it
-	saved []Saved // what Commits point at
+	// Defer is the shell's, set before the input: what has been confirmed may wait for Pump, so that frames that come one by one in quick succession go out
+	// together. Deferred says that some does.
+	Defer, Deferred bool
+
+	batch []protocol.Piece // of a batch that is written, for the next one
+	spare *extra           // what a session has let go, for the next one that needs it
+	saved []Saved          // what Commits point at
 }
 
 // Reset empties fx for the next input and lets go of all that it pointed at.
@@ -45,7 +50,7 @@ func (fx *Effects) Reset() {
 	*fx = Effects{
 		Commits: fx.Commits[:0], Fetches: fx.Fetches[:0], Pulls: fx.Pulls[:0], Asks: fx.Asks[:0], Writes: fx.Writes[:0], Pauses: fx.Pauses[:0],
 		Forwards: fx.Forwards[:0], Settled: fx.Settled[:0], Replies: fx.Replies[:0], Closes: fx.Closes[:0], Events: fx.Events[:0],
-		spare: fx.spare, saved: fx.saved[:0],
+		batch: fx.batch, spare: fx.spare, saved: fx.saved[:0],
 	}
 }
 
@@ -252,5 +257,22 @@ func (fx *Effects) event(k EventKind, n int) {
 func (fx *Effects) fail(to any, e *protocol.Error) {
 	if to != nil {
 		fx.Replies = append(fx.Replies, Reply{To: to, Err: e})
+	}
+}
+
+// pieces returns an empty batch with room for n pieces: that of one that is written, where it is large enough.
+func (fx *Effects) pieces(n int) []protocol.Piece {
+	if b := fx.batch; cap(b) >= n {
+		fx.batch = nil
+		return b
+	}
+	return make([]protocol.Piece, 0, n)
+}
+
+// reuse takes back a batch that is written, with its bodies let go.
+func (fx *Effects) reuse(batch []protocol.Piece) {
+	clear(batch)
+	if cap(batch) > cap(fx.batch) {
+		fx.batch = batch[:0]
 	}
 }

@@ -69,7 +69,7 @@ func (s *Session) fill(a *attachment, batch []protocol.Piece, fx *Effects) []pro
 		a.fetching = s.fetch(a.cursor, int(most), protocol.BatchBytes, fx)
 	default:
 		if batch == nil && a.cursor < s.box.Head() {
-			batch = make([]protocol.Piece, 0, min(most+1, s.box.Head()-a.cursor))
+			batch = fx.pieces(int(min(most+1, s.box.Head()-a.cursor)))
 		}
 		batch = s.box.Copy(batch, a.cursor, int(most), protocol.BatchBytes)
 	}
@@ -94,6 +94,31 @@ func (s *Session) fill(a *attachment, batch []protocol.Piece, fx *Effects) []pro
 	return batch
 }
 
+// maxDeferred is how many frames may wait for Pump.
+const maxDeferred = 16
+
+// deferrable reports whether what has been confirmed may wait for Pump: nobody is so far behind, and the bounds are not so near, that a reader
+// who keeps up could lose it.
+func (s *Session) deferrable() bool {
+	b := s.cfg.Bounds
+	if s.x == nil || len(s.x.attached) == 0 || s.x.drain != nil || b.Frames > 0 && b.Frames <= maxDeferred ||
+		b.Bytes > 0 && b.Bytes < maxDeferred*int64(s.cfg.MaxFrameBytes+protocol.FrameOverhead) {
+		return false
+	}
+	for _, a := range s.x.attached {
+		if a.batch == nil && s.box.Head()-min(a.cursor, s.box.Head()) >= maxDeferred {
+			return false
+		}
+	}
+	return true
+}
+
+// Pump writes what has been deferred.
+func (s *Session) Pump(now time.Duration, fx *Effects) {
+	s.pumpAll(now, fx)
+	s.settle(now, fx)
+}
+
 // pumpAll offers every attachment what there is.
 func (s *Session) pumpAll(now time.Duration, fx *Effects) {
 	if s.x == nil {
@@ -111,6 +136,7 @@ func (s *Session) pumpAll(now time.Duration, fx *Effects) {
 // Written says that the batch under way of connection gen is with the kernel.
 func (s *Session) Written(now time.Duration, gen uint64, fx *Effects) {
 	if a := s.x.find(gen); a != nil && a.batch != nil {
+		fx.reuse(a.batch)
 		a.batch = nil
 		if a.pinging == pingUnderWay {
 			a.pinging = pingNone
