@@ -68,7 +68,7 @@ func (w *world) checkConn(c *conn) {
 	idle := c.greeted && c.replies == 0 && c.pongs == 0 && c.snapshot == nil && !c.excuse && !c.closing && c.pinging == (c.pings > 0)
 	if c.awaiting == 0 {
 		waits := w.fetching(c.last)
-		idle = idle && (waits || c.last >= w.floor && c.last == w.head() && !c.replaying && (!w.draining() || w.appending() > 0))
+		idle = idle && (waits || c.last >= w.floor && (c.last == w.head() || w.deferred && w.head()-c.last < 16) && !c.replaying && (!w.draining() || w.appending() > 0))
 	}
 	if !idle {
 		w.fail("connection %d waits for nothing: %+v, the outbox is %d..%d", c.gen, c, w.floor, w.head())

@@ -22,6 +22,7 @@ type world struct {
 	s   session.Session
 
 	now, next time.Duration
+	deferred  bool // some of what is confirmed may wait for Pump
 	gens      *uint64
 	serial    *int // numbers frames and calls
 	past      map[string]bool

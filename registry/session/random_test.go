@@ -104,6 +104,7 @@ var doings = []struct {
 	do    func(*world)
 }{
 	{"publish", 4, (*world).publish},
+	{"pump", 3, (*world).pump},
 	{"publish again", 1, (*world).publishAgain},
 	{"the store confirms", 4, (*world).storeConfirms},
 	{"the store fails", 1, (*world).storeFails},
@@ -140,6 +141,11 @@ func (w *world) publish() {
 	}
 	p.key = rapid.SampledFrom([]string{"", "", "", "k1", "k2", "k3"}).Draw(w.t, "key")
 	w.tell(p)
+}
+
+// pump has what was deferred written: nothing may be left after it.
+func (w *world) pump() {
+	w.turn(func() { w.s.Pump(w.now, w.fx) }, func() { w.deferred = false }, nil)
 }
 
 // publishAgain repeats what was published under a key, or what failed.

@@ -49,7 +49,9 @@ func (w *world) turn(call, rules, afterwards func()) {
 	w.before = w.floor
 	w.mustClose = map[uint64]protocol.CloseCode{}
 	w.fx.Reset()
+	w.fx.Defer = w.chance("defer")
 	call()
+	w.deferred = w.deferred || w.fx.Deferred
 	w.commits, w.asks = slices.Clone(w.fx.Commits), slices.Clone(w.fx.Asks)
 	w.lazily(false)
 	for _, k := range w.commits {
