@@ -73,6 +73,10 @@ type Config struct {
 	HandshakeTimeout time.Duration
 	WriteTimeout     time.Duration
 
+	// Poller says how plain TCP sockets are read: "auto" (the default) is, on Linux, one goroutine a core for all of them, so that an idle connection has
+	// neither a goroutine nor a buffer; "off" is a goroutine each, as it is for TLS, for other systems, and for connections that a program has wrapped.
+	Poller string
+
 	// Snapshot answers a fresh or too old attach (P-9): the application's state, and the seq that it is as of. nil for none.
 	// It runs on a goroutine of its own, one at a time per client, and is given up after 5 s.
 	Snapshot func(ctx context.Context, clientID string, floor, head uint64) (asOf uint64, data []byte, err error)

@@ -105,6 +105,9 @@ func (c Config) Validate() error {
 	if _, err := c.sync(); err != nil {
 		return err
 	}
+	if c.Poller != "" && c.Poller != transport.PollerAuto && c.Poller != transport.PollerOff {
+		return fmt.Errorf("Poller is %q; give %q or %q", c.Poller, transport.PollerAuto, transport.PollerOff)
+	}
 	for _, o := range c.AllowOrigins {
 		if err := CheckOrigin(o); err != nil {
 			return err
@@ -190,7 +193,7 @@ func (c Config) transport() transport.Config {
 		MaxFrameBytes: c.MaxFrameBytes, MaxMessageBytes: c.MaxMessageBytes,
 		PingInterval: c.PingInterval, PongTimeout: c.PongTimeout, ProtocolPings: c.ProtocolPings,
 		MessageTimeout: c.MessageTimeout, HandshakeTimeout: c.HandshakeTimeout, WriteTimeout: c.WriteTimeout,
-		Authorize: c.Authorize, Insecure: c.Insecure, AllowOrigins: c.AllowOrigins, Logger: c.Logger,
+		Authorize: c.Authorize, Insecure: c.Insecure, AllowOrigins: c.AllowOrigins, Logger: c.Logger, Poller: c.Poller,
 	}
 }
 

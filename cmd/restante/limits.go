@@ -27,6 +27,7 @@ type limitFlags struct {
 	MessageTimeout   duration `group:"connection" default:"30s" help:"How long a client may take to send one message."`
 	HandshakeTimeout duration `group:"connection" default:"10s" help:"How long a client may take to send its request."`
 	WriteTimeout     duration `group:"connection" default:"10s" help:"How long a write may make no progress."`
+	Poller           string   `group:"connection" default:"auto" enum:"auto,off" help:"How sockets are read: auto is, for plain TCP on Linux, one goroutine a core for all; off is a goroutine each."`
 	MaxMessageBytes  size     `group:"connection" default:"1MiB" help:"Longest snapshot message."`
 
 	MaxClients       count    `group:"broker" default:"1000000" help:"Clients; further ones are answered with overloaded."`
@@ -66,5 +67,6 @@ func (f limitFlags) config() broker.Config {
 		MessageTimeout:   time.Duration(f.MessageTimeout),
 		HandshakeTimeout: time.Duration(f.HandshakeTimeout),
 		WriteTimeout:     time.Duration(f.WriteTimeout),
+		Poller:           f.Poller,
 	}
 }
