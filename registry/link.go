@@ -66,7 +66,7 @@ func (r *Registry) Attach(clientID string, a Attach, p Peer) {
 		MaySubscribe: a.MaySubscribe,
 		Local:        a.Transport == InProcess, PingMS: a.PingInterval.Milliseconds(), PongMS: a.PongTimeout.Milliseconds(),
 	}}
-	if _, err := r.tell(clientID, (*client).tell, m); err != nil {
+	if _, err := r.tell(clientID, (*client).do, m); err != nil {
 		if r.draining.Load() != nil {
 			p.Refused(protocol.Piece{Body: protocol.EncodeGoaway(r.retryMS())}, protocol.CloseDraining)
 			return

@@ -40,7 +40,7 @@ type (
 
 // Attached is part of Peer.
 func (c *conn) Attached(l Link) {
-	if !c.Tell(c, msgAttached{l}) {
+	if !c.Do(c, msgAttached{l}) {
 		go l.Gone(GoneLost) // not on the client's stack
 	}
 }

@@ -43,7 +43,7 @@ func (h *Handler) serveWS(w http.ResponseWriter, r *http.Request) {
 		c.sock.close(false)
 		return
 	}
-	c.Tell(c, evStart)
+	c.Do(c, evStart)
 	if refusal != nil {
 		h.sys.Counters().Refused.Add(string(refusal.Code))
 		c.Refused(protocol.Piece{Body: protocol.EncodeError(refusal)}, closeOf(refusal.Code))
