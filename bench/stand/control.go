@@ -93,7 +93,7 @@ func (s *stand) fill(ctx context.Context, what filling) (published uint64, err e
 			published++
 		}
 	}
-	return published, nil
+	return published, s.press.flush()
 }
 
 // serveSettle gives back what memory it can, and says what is in use. The second collection takes what the first has only found finalizers for.

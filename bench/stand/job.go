@@ -24,6 +24,8 @@ type job struct {
 	topic string
 	names names
 	next  int // whose turn it is
+	turns int // how many frames he has had in this turn
+	each  int // how many he gets
 
 	credits atomic.Int64
 	wake    chan struct{} // holds one: there are credits, or stopping has been set
@@ -35,7 +37,10 @@ type job struct {
 }
 
 func newJob(w work, p *press, c clock) *job {
-	j := &job{work: w, press: p, clock: c, frame: newFrame(w.Bytes), topic: topic(w.Prefix), wake: make(chan struct{}, 1), done: make(chan struct{})}
+	j := &job{work: w, press: p, clock: c, frame: newFrame(w.Bytes), topic: topic(w.Prefix), each: 1, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	if g, ok := p.target.(Gatherer); ok {
+		j.each = g.Gather()
+	}
 	if w.Work == unicast {
 		j.names = newNames(w.Prefix, w.Clients)
 	}
@@ -135,6 +140,10 @@ func (j *job) publish(n, t int64) bool {
 		}
 		j.published++
 	}
+	if err := j.press.flush(); err != nil {
+		j.err = fmt.Errorf("the server failed after its publisher's frame %d: %w", j.published, err)
+		return false
+	}
 	return true
 }
 
@@ -146,6 +155,10 @@ func (j *job) one(counts []uint32, due int64) error {
 	if err := j.press.unicast(counts, j.next, j.names.id(j.next), j.frame, due); err != nil {
 		return err
 	}
+	if j.turns++; j.turns < j.each {
+		return nil
+	}
+	j.turns = 0
 	if j.next++; j.next == j.Clients {
 		j.next = 0
 	}

@@ -45,5 +45,13 @@ func (p *press) fanout(topic string, f frame, t int64) error {
 	return nil
 }
 
+// flush has a target write what it has gathered.
+func (p *press) flush() error {
+	if g, ok := p.target.(Gatherer); ok {
+		return g.Flush()
+	}
+	return nil
+}
+
 // topic is what the clients of a prefix follow.
 func topic(prefix string) string { return strings.TrimSuffix(prefix, "-") }

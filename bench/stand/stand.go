@@ -16,6 +16,15 @@ type Target interface {
 	Fanout(topic string, frame []byte) error
 }
 
+// Gatherer is a target that takes several frames to one client at a time. The round through the clients then stops at each for Gather frames.
+type Gatherer interface {
+	Target
+	// Gather is how many frames; at least 1.
+	Gather() int
+	// Flush is called when there is nothing more to publish for now: what has been gathered must go out.
+	Flush() error
+}
+
 // Handler serves the control calls, all below /bench/, for the server of that name and version. The server mounts it beside its own handler. A publisher that
 // was started runs until it is stopped by a call.
 func Handler(name, version string, t Target) http.Handler {

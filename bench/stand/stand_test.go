@@ -87,6 +87,27 @@ func TestFanoutGoesToTheTopic(t *testing.T) {
 	c.ok(`{"published":1}`, "POST", "/bench/stop", "")
 }
 
+// gathering is a recorder that wants its frames two and two.
+type gathering struct{ *recorder }
+
+func (gathering) Gather() int    { return 2 }
+func (g gathering) Flush() error { return g.take(published{index: -1, to: "flush", body: frameHead}) }
+
+func TestAGathererGetsRunsAndIsFlushed(t *testing.T) {
+	r := &recorder{came: make(chan published)}
+	c := stood(t, gathering{r}, newManual(0))
+	c.ok(`{}`, "POST", "/bench/start", `{"work":"unicast","prefix":"u-","clients":2,"bytes":240}`)
+	var to []string
+	for _, n := range []int{3, 3} { // the second credit begins in the middle of a run
+		c.ok(``, "POST", fmt.Sprintf("/bench/credit?n=%d", n), "")
+		for _, p := range receive(r, n+1) {
+			to = append(to, p.to)
+		}
+	}
+	require.Equal(t, []string{"u-000000", "u-000000", "u-000001", "flush", "u-000001", "u-000000", "u-000000", "flush"}, to)
+	c.ok(`{"published":6}`, "POST", "/bench/stop", "")
+}
+
 func TestStopDoesNotWaitForCredits(t *testing.T) {
 	r := &recorder{came: make(chan published)}
 	c := stood(t, r, newManual(0))
