@@ -65,7 +65,10 @@ const keepBodies = 64
 // reset lets go of all that the turn pointed at.
 func (t *turn) reset() {
 	t.fx.Reset()
-	t.update.Bodies, t.update.Record, t.update.Snapshot, t.update.Shared, t.update.Follows, t.update.Patterns = nil, nil, nil, nil, nil, nil
+	if t.update.Token == 0 {
+		return // nothing was committed
+	}
+	t.update = store.Update{}
 	clear(t.bodies)
 	if t.bodies = t.bodies[:0]; cap(t.bodies) > keepBodies {
 		t.bodies = nil

@@ -10,18 +10,23 @@ const (
 	flushAlone = 32
 	// maxFlushPause bounds the pause.
 	maxFlushPause = 5 * time.Millisecond
+	// probeEvery is how many rounds a flusher whose pauses gather nothing goes on without one.
+	probeEvery = 64
 )
 
 // flusher runs the turns in which clients write what publishers have left for them (session.Effects.Defer). It is a goroutine while there is any: frames that
 // are published in quick succession cost one wake-up in all, and those of one client leave together.
 //
 // When it has had many clients in one round and the next round waits already, it is what everything waits for: then it pauses for as long as the round took. What
-// gathers meanwhile costs no more writes, and so it catches up by having less to do.
+// gathers meanwhile for the same clients costs no more writes, and so it catches up by having less to do. Where nothing gathers, it does not pause.
 type flusher struct {
 	mu      sync.Mutex
 	waiting []*client
+	frames  int // calls whose frames wait
 	spare   []*client
 	running bool
+
+	skip int // rounds without a pause that are still to come; the goroutine's
 }
 
 // flush has c's connections, of which there is one, written to soon.
@@ -29,39 +34,55 @@ func (r *Registry) flush(c *client) {
 	f := &r.flushers[c.more.peers[0].gen%uint64(len(r.flushers))]
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.frames++
+	if c.more.flushing {
+		return
+	}
+	c.more.flushing = true
 	f.waiting = append(f.waiting, c)
 	if !f.running {
 		f.running = true
-		go f.run()
+		go f.run(time.Duration(len(r.flushers)))
 	}
 }
 
-func (f *flusher) run() {
-	for all := f.take(); all != nil; all = f.take() {
+// run is the goroutine of one of so many flushers.
+func (f *flusher) run(flushers time.Duration) {
+	paused := false
+	for all, frames := f.take(); all != nil; all, frames = f.take() {
 		began := time.Now()
 		for _, c := range all {
 			c.do(flushedMail{})
 		}
 		clear(all)
-		if len(all) > flushAlone && f.behind() {
-			time.Sleep(min(time.Since(began), maxFlushPause))
+		if paused && 4*frames < 5*len(all) {
+			f.skip = probeEvery
+		}
+		if paused = len(all) > flushAlone && f.pauses(); paused {
+			time.Sleep(min(flushers*time.Since(began), maxFlushPause))
 		}
 	}
 }
 
-// take returns those that wait; nil: nobody, and the goroutine ends.
-func (f *flusher) take() (all []*client) {
+// take returns those that wait, and for how many calls; nil: nobody, and the goroutine ends.
+func (f *flusher) take() (all []*client, frames int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.waiting) == 0 {
 		f.running = false
-		return nil
+		return nil, 0
 	}
 	all, f.waiting, f.spare = f.waiting, f.spare[:0], f.waiting
-	return all
+	frames, f.frames = f.frames, 0
+	return all, frames
 }
 
-func (f *flusher) behind() bool {
+// pauses reports whether a pause is due after a round with many clients.
+func (f *flusher) pauses() bool {
+	if f.skip > 0 {
+		f.skip--
+		return false
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.waiting) > 0

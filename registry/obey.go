@@ -18,8 +18,7 @@ func (c *client) obey(t *turn) {
 		c.write(&fx.Writes[i], i >= writesAtOnce, fx)
 		c.seek(t, commits)
 	}
-	if fx.Deferred && c.more != nil && !c.more.flushing {
-		c.more.flushing = true
+	if fx.Deferred && c.more != nil {
 		c.reg.flush(c)
 	}
 	for _, p := range fx.Pauses {

@@ -45,7 +45,6 @@ type attachment struct {
 
 	batch    []protocol.Piece // the batch under way; nil for none
 	handed   uint64           // the cursor after it
-	wrote    time.Duration    // when the last one was handed over
 	fetching uint64           // the token of the frames that the store is asked for; 0 for none
 	fetched  []protocol.Piece // what it said, until there is a batch to put it in
 	lifting  uint64           // a snapshot in it lifts the ack mark to this once it is written (P-11)

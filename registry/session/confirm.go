@@ -133,7 +133,7 @@ func (s *Session) confirm(now time.Duration, p pending, fx *Effects) {
 		fx.event(EventDuplicate, 1)
 		s.await(wait{to: f.to, level: f.level, first: p.first, last: p.last, duplicate: true}, fx)
 	}
-	if fx.Defer && s.deferrable(now) {
+	if fx.Defer && s.deferrable() {
 		fx.Deferred = true
 	} else {
 		s.pumpAll(now, fx)

@@ -40,17 +40,24 @@ type Effects struct {
 
 // Reset empties fx for the next input and lets go of all that it pointed at.
 func (fx *Effects) Reset() {
-	clear(fx.Commits)
-	clear(fx.Pulls)
-	clear(fx.Asks)
-	clear(fx.Writes)
-	clear(fx.Forwards)
-	clear(fx.Settled)
-	clear(fx.Replies)
-	*fx = Effects{
-		Commits: fx.Commits[:0], Fetches: fx.Fetches[:0], Pulls: fx.Pulls[:0], Asks: fx.Asks[:0], Writes: fx.Writes[:0], Pauses: fx.Pauses[:0],
-		Forwards: fx.Forwards[:0], Settled: fx.Settled[:0], Replies: fx.Replies[:0], Closes: fx.Closes[:0], Events: fx.Events[:0],
-		batch: fx.batch, spare: fx.spare, saved: fx.saved[:0],
+	empty(&fx.Commits)
+	fx.Fetches = fx.Fetches[:0]
+	empty(&fx.Pulls)
+	empty(&fx.Asks)
+	empty(&fx.Writes)
+	fx.Pauses = fx.Pauses[:0]
+	empty(&fx.Forwards)
+	empty(&fx.Settled)
+	empty(&fx.Replies)
+	fx.Closes, fx.Events, fx.saved = fx.Closes[:0], fx.Events[:0], fx.saved[:0]
+	fx.First, fx.Last, fx.Retire, fx.Sleep, fx.Next, fx.Defer, fx.Deferred = 0, 0, false, false, 0, false, false
+}
+
+// empty is for slices that point at something. Most are empty already, and so cost nothing.
+func empty[T any](s *[]T) {
+	if len(*s) > 0 {
+		clear(*s)
+		*s = (*s)[:0]
 	}
 }
 

@@ -35,7 +35,7 @@ func (s *Session) pump(now time.Duration, a *attachment, fx *Effects) {
 		}
 	}
 	if len(batch) > 0 {
-		a.batch, a.handed, a.wrote = batch, a.cursor, now
+		a.batch, a.handed = batch, a.cursor
 		fx.Writes = append(fx.Writes, Write{a.gen, batch})
 	}
 	if a.closing != 0 {
@@ -94,23 +94,19 @@ func (s *Session) fill(a *attachment, batch []protocol.Piece, fx *Effects) []pro
 	return batch
 }
 
-const (
-	// maxDeferred is how many frames may wait for Pump.
-	maxDeferred = 16
-	// streaming is how long after a batch the next frame is not alone. One that is alone waits for nothing.
-	streaming = 50 * time.Millisecond
-)
+// maxDeferred is how many frames may wait for Pump.
+const maxDeferred = 16
 
-// deferrable reports whether what has been confirmed may wait for Pump: everybody has been written to just now, and nobody is so far behind, nor
-// the bounds so near, that a reader who keeps up could lose it.
-func (s *Session) deferrable(now time.Duration) bool {
+// deferrable reports whether what has been confirmed may wait for Pump: nobody is so far behind, nor the bounds so near, that a reader who keeps up
+// could lose it.
+func (s *Session) deferrable() bool {
 	b := s.cfg.Bounds
 	if s.x == nil || len(s.x.attached) == 0 || s.x.drain != nil || b.Frames > 0 && b.Frames <= maxDeferred ||
 		b.Bytes > 0 && b.Bytes < maxDeferred*int64(s.cfg.MaxFrameBytes+protocol.FrameOverhead) {
 		return false
 	}
 	for _, a := range s.x.attached {
-		if a.batch == nil && (now-a.wrote >= streaming || s.box.Head()-min(a.cursor, s.box.Head()) >= maxDeferred) {
+		if a.batch == nil && s.box.Head()-min(a.cursor, s.box.Head()) >= maxDeferred {
 			return false
 		}
 	}
