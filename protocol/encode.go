@@ -108,6 +108,28 @@ func EncodeReceipt(r Receipt) Body {
 	return append(b, '}')
 }
 
+// EncodePublished returns p as the answer of a publish (the HTTP table), as encoding/json would write it.
+func EncodePublished(p Published) []byte {
+	b := make([]byte, 0, len(p.ClientID)+len(p.Epoch)+len(p.Status)+len(p.Reason)+160)
+	b = append(b, `{"client_id":`...)
+	b = appendString(b, p.ClientID)
+	b = append(b, `,"epoch":`...)
+	b = appendString(b, p.Epoch)
+	b = append(b, `,"first_seq":`...)
+	b = strconv.AppendUint(b, p.FirstSeq, 10)
+	b = append(b, `,"seq":`...)
+	b = strconv.AppendUint(b, p.Seq, 10)
+	b = append(b, `,"status":`...)
+	b = appendString(b, p.Status)
+	if p.Reason != "" {
+		b = append(b, `,"reason":`...)
+		b = appendString(b, p.Reason)
+	}
+	b = append(b, `,"duplicate":`...)
+	b = strconv.AppendBool(b, p.Duplicate)
+	return append(b, '}')
+}
+
 // EncodeError returns e as a message on a connection (P-20). id, topic and retry_after_ms are there when e has them; Line is for HTTP alone.
 func EncodeError(e *Error) Body {
 	b := make([]byte, 0, len(e.Code)+len(e.Message)+len(e.ID)+80)

@@ -134,3 +134,15 @@ func TestP20_AppendMessage(t *testing.T) {
 		require.Equal(t, c.m, back)
 	}
 }
+
+func TestEncodePublishedIsWhatEncodingJSONWrites(t *testing.T) {
+	for _, p := range []protocol.Published{
+		{},
+		{ClientID: "agent:7@host", Epoch: "3k9x0c2m1p7qz-1", FirstSeq: 1, Seq: protocol.MaxSeq, Status: protocol.StatusStored, Duplicate: true},
+		{ClientID: "a", Epoch: "e", FirstSeq: 7, Seq: 9, Status: protocol.StatusSent, Reason: protocol.ShortTimeout},
+	} {
+		want, err := json.Marshal(p)
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(protocol.EncodePublished(p)))
+	}
+}

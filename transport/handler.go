@@ -104,7 +104,7 @@ type Handler struct {
 	log *slog.Logger
 
 	origins map[string]bool // the further origins, normal form
-	mux     *http.ServeMux
+	paths   routes
 	metrics http.Handler
 
 	conns   connSet  // the open WebSocket connections
@@ -128,6 +128,6 @@ func New(sys *actors.System, reg Registry, cfg Config) *Handler {
 		h.pollers = newPollers(sys.Go)
 	}
 	h.metrics = newMetrics(sys.Counters(), cfg.Store, h.log)
-	h.mux = h.routes()
+	h.paths = h.routes()
 	return h
 }

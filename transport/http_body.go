@@ -26,6 +26,9 @@ func bodyType(r *http.Request) (string, error) {
 		return "", statusErrorf(http.StatusUnsupportedMediaType, "a body is taken without a Content-Encoding only")
 	}
 	if v := r.Header["Content-Type"]; len(v) == 1 {
+		if v[0] == typeJSON || v[0] == typeNDJSON {
+			return v[0], nil
+		}
 		t, _, err := mime.ParseMediaType(v[0])
 		if (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter)) && (t == typeJSON || t == typeNDJSON) {
 			return t, nil
@@ -43,7 +46,13 @@ func (c *call) json(limit int) ([]byte, error) {
 	if t != typeJSON {
 		return nil, statusErrorf(http.StatusUnsupportedMediaType, "the body of this call must be %s", typeJSON)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, int64(limit)))
+	var body []byte
+	if n := c.r.ContentLength; 0 < n && n <= int64(limit) {
+		body = make([]byte, n)
+		_, err = io.ReadFull(c.r.Body, body)
+	} else {
+		body, err = io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, int64(limit)))
+	}
 	if err != nil {
 		return nil, bodyError(err)
 	}

@@ -29,7 +29,7 @@ func (c *call) also(verb Verb, name string) error {
 
 // client returns the client_id of the path, if it is one (P-4) and the credential may do verb with it.
 func (c *call) client(verb Verb) (string, error) {
-	id := c.r.PathValue("id")
+	id := c.name
 	if err := protocol.CheckClientID(id); err != nil {
 		return "", err
 	}

@@ -32,7 +32,7 @@ func (h *Handler) publish(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return jsonAnswer(out)
+	return answer{status: http.StatusOK, contentType: typeJSON, body: protocol.EncodePublished(out)}, nil
 }
 
 // level returns the level that the publisher waits for, stored where it does not say.

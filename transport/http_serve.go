@@ -23,8 +23,9 @@ type call struct {
 	h     *Handler
 	w     http.ResponseWriter
 	r     *http.Request
-	query url.Values
-	grant Grant // set by may
+	name  string     // the client or topic in the path
+	query url.Values // nil for none
+	grant Grant      // set by may
 }
 
 // answer is what an endpoint has to say. Only dispatch writes it, so that an endpoint that fails or panics has written nothing yet.
@@ -37,45 +38,17 @@ type answer struct {
 // endpoint answers one call. Its errors become problems.
 type endpoint func(*call) (answer, error)
 
-// methods are the endpoints of one path. HEAD is served by GET.
-type methods map[string]endpoint
-
-func (h *Handler) routes() *http.ServeMux {
-	mux := http.NewServeMux()
-	for path, m := range map[string]methods{
-		"/v1/clients":                 {http.MethodGet: h.listClients},
-		"/v1/clients/{id}":            {http.MethodGet: h.clientState, http.MethodDelete: h.deleteClient},
-		"/v1/clients/{id}/frames":     {http.MethodGet: h.readFrames, http.MethodPost: h.publish},
-		"/v1/clients/{id}/ack":        {http.MethodPost: h.ack},
-		"/v1/clients/{id}/messages":   {http.MethodPost: h.message},
-		"/v1/clients/{id}/events":     {http.MethodGet: h.events},
-		"/v1/clients/{id}/snapshot":   {http.MethodPut: h.putSnapshot, http.MethodGet: h.snapshot, http.MethodDelete: h.deleteSnapshot},
-		"/v1/topics":                  {http.MethodGet: h.listTopics},
-		"/v1/topics/{topic}":          {http.MethodGet: h.topicState, http.MethodDelete: h.deleteTopic},
-		"/v1/topics/{topic}/frames":   {http.MethodGet: h.readTopic, http.MethodPost: h.publishTopic},
-		"/v1/topics/{topic}/close":    {http.MethodPost: h.closeTopic},
-		"/v1/topics/{topic}/snapshot": {http.MethodPut: h.putTopicSnapshot, http.MethodGet: h.topicSnapshot, http.MethodDelete: h.deleteTopicSnapshot},
-		"/v1/broadcast":               {http.MethodPost: h.broadcast},
-		"/v1/janitor/sweep":           {http.MethodPost: h.sweep},
-		"/healthz":                    {http.MethodGet: h.healthz},
-		"/readyz":                     {http.MethodGet: h.readyz},
-		"/metrics":                    {http.MethodGet: h.serveMetrics},
-	} {
-		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { h.dispatch(m, w, r) })
-	}
-	mux.HandleFunc("/v1/ws", h.webSocket)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { h.refuse(w, r, notFound()) })
-	return mux
-}
-
 func notFound() error { return protocol.Errorf(protocol.CodeNotFound, "there is nothing at this path") }
+
+// What each answer says; shared, and not changed.
+var noStore, noSniff = []string{"no-store"}, []string{"nosniff"}
 
 // ServeHTTP serves one request: P-31 first, then the route, then the endpoint's own checks.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer h.survive(w, r)
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	h.allowCORS(w.Header(), r)
+	hdr := w.Header()
+	hdr["Cache-Control"], hdr["X-Content-Type-Options"] = noStore, noSniff
+	h.allowCORS(hdr, r)
 	if e := h.guard(r); e != nil {
 		h.refuse(w, r, e)
 		return
@@ -98,11 +71,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	if !cleanPath(r.URL.EscapedPath()) {
+	path := r.URL.EscapedPath()
+	if path == "/v1/ws" {
+		h.webSocket(w, r)
+		return
+	}
+	m, name := h.paths.find(path)
+	if m == nil {
 		h.refuse(w, r, notFound())
 		return
 	}
-	h.mux.ServeHTTP(w, r)
+	h.dispatch(m, name, w, r)
 }
 
 // isEvents reports whether p is a client's stream of events, and not a client of that name.
@@ -111,22 +90,7 @@ func isEvents(p string) bool {
 	return len(s) == 5 && s[2] == "clients" && s[4] == "events"
 }
 
-// cleanPath reports whether the mux will take p as it stands. It would answer any other with a redirect, and
-// /v1/clients//frames would become a question about a client called "frames".
-func cleanPath(p string) bool {
-	if !strings.HasPrefix(p, "/") {
-		return false
-	}
-	segments := strings.Split(p[1:], "/")
-	for i, s := range segments {
-		if s == "." || s == ".." || s == "" && i < len(segments)-1 {
-			return false
-		}
-	}
-	return true
-}
-
-func (h *Handler) dispatch(m methods, w http.ResponseWriter, r *http.Request) {
+func (h *Handler) dispatch(m methods, name string, w http.ResponseWriter, r *http.Request) {
 	method := r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet
@@ -136,12 +100,15 @@ func (h *Handler) dispatch(m methods, w http.ResponseWriter, r *http.Request) {
 		h.wrongMethod(w, r, m.allow())
 		return
 	}
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		h.refuse(w, r, badRequest("the query cannot be read"))
-		return
+	c := &call{h: h, w: w, r: r, name: name}
+	if r.URL.RawQuery != "" {
+		var err error
+		if c.query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
+			h.refuse(w, r, badRequest("the query cannot be read"))
+			return
+		}
 	}
-	a, err := e(&call{h: h, w: w, r: r, query: query})
+	a, err := e(c)
 	switch {
 	case err != nil:
 		h.refuse(w, r, err)

@@ -8,7 +8,7 @@ import (
 
 // topic returns the topic of the path, if it is the name of one (P-32) and the credential may do verb with it.
 func (c *call) topic(verb Verb) (string, error) {
-	name := strings.Clone(c.r.PathValue("topic"))
+	name := strings.Clone(c.name)
 	if err := protocol.CheckTopic(name); err != nil {
 		return "", err
 	}

@@ -51,7 +51,7 @@ func (h *Handler) events(c *call) (answer, error) {
 
 // parseEvents reads what the stream is to begin with. Last-Event-ID, which a browser sends by itself when it comes back, wins over the since of the URL.
 func (h *Handler) parseEvents(c *call) (attachRequest, *protocol.Error) {
-	a := attachRequest{clientID: strings.Clone(c.r.PathValue("id")), Attach: Attach{
+	a := attachRequest{clientID: strings.Clone(c.name), Attach: Attach{
 		ConnectionID: uuid.NewString(), Transport: "sse",
 		PingInterval: max(h.cfg.PingInterval, 0), PongTimeout: max(h.cfg.PongTimeout, 0),
 	}}

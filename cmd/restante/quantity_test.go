@@ -43,6 +43,8 @@ func TestEveryLimitIsAFlag(t *testing.T) {
 		switch field := v.Field(i); field.Kind() {
 		case reflect.Bool:
 			field.SetBool(true)
+		case reflect.String:
+			field.SetString("set")
 		default:
 			field.SetInt(int64(1000 + i))
 		}
@@ -82,6 +84,6 @@ func TestDefaultsAreTheBrokers(t *testing.T) {
 		MaxFrameBytes: 64 << 10, MaxMessageBytes: 1 << 20, MaxClients: 1_000_000, MaxInFlightBytes: 64 << 20,
 		RecordTTL: 24 * time.Hour, MaxRecords: 10_000, TopicFrames: 1000, MaxTopics: 100_000, ClientTTL: 24 * time.Hour, JanitorInterval: time.Hour,
 		PingInterval: 25 * time.Second, PongTimeout: 35 * time.Second,
-		MessageTimeout: 30 * time.Second, HandshakeTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second,
+		MessageTimeout: 30 * time.Second, HandshakeTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, Poller: "auto",
 	}, c.Limits.config())
 }
