@@ -28,6 +28,7 @@ type client struct {
 // more is what an idle client in memory lacks.
 type more struct {
 	peers []slot      // the connections that the session knows; at most the limit of P-15
+	one   [1]slot     // the room of peers while there is one
 	was   store.State // what the store has been told; zero for nothing
 	gets  []get       // who waits for the stored snapshot
 	got   uint64      // the last token of a get
@@ -222,6 +223,9 @@ func (c *client) Failed(m, _ any) {
 func (c *client) attach(now time.Duration, m *attachMail, fx *session.Effects) {
 	if c.more == nil {
 		c.more = &more{}
+	}
+	if c.more.peers == nil {
+		c.more.peers = c.more.one[:0]
 	}
 	c.more.peers = append(c.more.peers, slot{m.in.Gen, m.peer})
 	m.in.ClientID = c.id

@@ -35,49 +35,35 @@ const (
 // Which goroutines it has, and for how long, is its socket's.
 type conn struct {
 	actors.Mailbox
-	h     *Handler
-	id    string // connection_id
-	sock  socket
-	allow func(Verb, string) bool    // the Grant's; nil allows everything
-	set   struct{ prev, next *conn } // connSet's
+	h    *Handler
+	sock socket
 
-	gate  gate
-	heard atomic.Int64           // when the last byte came, or reading went on (time.Duration since the system's start)
-	began atomic.Int64           // when the message under way began; 0 for none
-	moved atomic.Int64           // when the write under way last made progress
-	pong  atomic.Pointer[[]byte] // the payload of the latest ping that is not answered
-
-	// The read half's, while it runs.
-	parser parser
-	rest   []byte // bytes that were read and not parsed, because the gate stopped the reader
-	begun  uint32 // the parser's begun that began is about
-
-	// The turn's.
+	// The turn's. What each write touches stands together and first: of ten thousand connections nothing is in the processor's caches.
+	link       Link                   // the read half calls Message, too; nothing else
+	batch      []protocol.Piece       // the client's, not yet, or not entirely, with the kernel
+	out        *outbuf                // being written
+	pong       atomic.Pointer[[]byte] // the payload of the latest ping that is not answered; the read half's, too
 	phase      phase
 	writing    bool // the kernel has not taken all of out, which waits for the peer
 	lent       bool // out is with a goroutine meanwhile
 	outBatch   bool // out has the batch
 	outClose   bool // out has our close frame
+	direct     bool // the turn is run by Write's caller
+	wrote      bool // and the batch is written
 	wantPing   bool // an RFC 6455 ping is to be sent
 	passing    bool // the reader is passing a message on: Gone waits for it
 	closeSent  bool
 	peerClosed bool
-	readOver   bool             // the reading goroutine has ended for good
-	streamLost bool             // the peer's answer to our close frame would not be recognized
-	closer     bool             // a goroutine is closing the socket
-	handed     []protocol.Piece // what Write was called with
-	direct     bool             // the turn is run by Write's caller
-	wrote      bool             // and the batch is written
-	dead       bool             // nothing can be written any more; what was received is still read
-	byPeer     bool             // the peer began the close
-	hurry      bool             // the peer's answer to our close frame is not waited for
+	readOver   bool // the reading has ended for good
+	streamLost bool // the peer's answer to our close frame would not be recognized
+	closer     bool // a goroutine is closing the socket
+	dead       bool // nothing can be written any more; what was received is still read
+	byPeer     bool // the peer began the close
+	hurry      bool // the peer's answer to our close frame is not waited for
 	goneSaid   bool
 	refused    bool // batch is what a refusal says, not the client's
 	how        Gone
 	code       protocol.CloseCode // that we close with; 0 before phase connClosing, and where none can be sent
-	link       Link               // the read half calls Message, too; nothing else
-	batch      []protocol.Piece   // the client's, not yet, or not entirely, with the kernel
-	out        *outbuf            // being written
 
 	armed    time.Duration // the deadline that is registered; 0 for none
 	attachBy time.Duration // 0 for never, as the following
@@ -87,6 +73,20 @@ type conn struct {
 	closeBy  time.Duration
 	retryAt  time.Duration // when a write that waits and is not lent is looked at
 	interval time.Duration // of pings; <= 0 for none
+
+	// Everybody's.
+	id    string                     // connection_id
+	allow func(Verb, string) bool    // the Grant's; nil allows everything
+	set   struct{ prev, next *conn } // connSet's
+	gate  gate
+	heard atomic.Int64 // when the last byte came, or reading went on (time.Duration since the system's start)
+	began atomic.Int64 // when the message under way began; 0 for none
+	moved atomic.Int64 // when the write under way last made progress
+
+	// The read half's, while it runs.
+	parser parser
+	rest   []byte // bytes that were read and not parsed, because the gate stopped the reader
+	begun  uint32 // the parser's begun that began is about
 }
 
 var (
@@ -149,8 +149,8 @@ func (c *conn) event(e event) {
 		c.schedule()
 	case evPong:
 		c.flush()
-	case evBatch:
-		c.write(c.handed)
+	case evFlush:
+		c.flush()
 	case evWritten:
 		c.written()
 	case evWritable:

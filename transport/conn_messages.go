@@ -18,7 +18,7 @@ const (
 	evBegun                 // by the reader, or whoever starts it: a message has begun and not ended
 	evPassed                // by the reader: it has passed on its last message
 	evReadEnd               // by the reader: it has ended, and the socket gives no more
-	evBatch                 // by Write, in the turn: handed is the client's next batch
+	evFlush                 // by Write, in the turn: batch is to be written
 	evWritten               // by the writer: out is written, or out.err says why not
 	evWritable              // by the poller: the socket takes more
 	evClosed                // by the goroutine that closes a socket whose Close may wait
@@ -56,10 +56,15 @@ func (c *conn) Write(batch []protocol.Piece) (written bool) {
 		c.Tell(c, msgWrite{batch})
 		return false
 	}
-	c.handed, c.direct = batch, true
-	c.Run(c, evBatch)
+	c.direct = true
+	if c.phase == connOpen && c.batch == nil && len(batch) > 0 {
+		c.batch = batch
+		c.Run(c, evFlush)
+	} else {
+		c.Run(c, msgWrite{batch})
+	}
 	written = c.wrote
-	c.handed, c.direct, c.wrote = nil, false, false
+	c.direct, c.wrote = false, false
 	c.Leave(c)
 	return written
 }

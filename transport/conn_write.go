@@ -83,7 +83,10 @@ func (c *conn) flush() {
 // fill builds the next write in one buffer; false: there is nothing to write.
 func (c *conn) fill() bool {
 	closing := c.phase == connClosing
-	pong := c.pong.Swap(nil)
+	var pong *[]byte
+	if c.pong.Load() != nil {
+		pong = c.pong.Swap(nil)
+	}
 	if closing {
 		pong, c.wantPing = nil, false // no frame but those before the close is owed
 	}

@@ -100,6 +100,9 @@ func (s *Session) Attach(now time.Duration, in Attach, fx *Effects) {
 	if limit := s.cfg.MaxConnections; limit > 0 && len(x.attached) >= limit {
 		ended = s.close(now, x.silentLongest(), protocol.CloseTooManyConnections, fx)
 	}
+	if x.attached == nil {
+		x.attached = x.one[:0]
+	}
 	x.attached = append(x.attached, a)
 	s.greet(now, a, in, fx)
 	if ended {

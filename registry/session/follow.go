@@ -104,6 +104,7 @@ func (s *Session) hears(p *Pulled, fx *Effects) *follow {
 	}
 	if s.x != nil {
 		if f := s.x.following.find(p.Topic); f != nil {
+			f.topic = p.Topic // the same text, in the one place that all followers share
 			return f
 		}
 	}

@@ -87,6 +87,7 @@ type Session struct {
 // extra is what a client has while something is going on.
 type extra struct {
 	attached []*attachment
+	one      [1]*attachment // the room of attached while there is one, as there mostly is: it costs no allocation and no other line of memory
 	// written is the last seq that is known to be in a reader's kernel, of those that anybody can still ask about.
 	written  uint64
 	places   []place
