@@ -44,7 +44,7 @@ func open(t *testing.T, cfg Config) *Broker {
 
 func TestValidateSpeaksInSentences(t *testing.T) {
 	for _, bad := range []Config{
-		{MaxFrameBytes: -1}, {MaxFrameBytes: 3}, {MaxMessageBytes: 100}, {PingInterval: -1}, {RetainAcked: -1},
+		{MaxFrameBytes: -1}, {MaxFrameBytes: 3}, {MaxFrameBytes: 1<<30 + 1}, {MaxMessageBytes: 100}, {PingInterval: -1}, {RetainAcked: -1},
 		{RetainAcked: 20, MaxFrames: 10}, {WriteTimeout: time.Millisecond}, {AllowOrigins: []string{"https://a.example/"}}, {AllowOrigins: []string{"*"}},
 	} {
 		_, err := New(bad)

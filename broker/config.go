@@ -39,7 +39,7 @@ type Config struct {
 	// MaxConnections (16) is the number of connections of one client (P-15).
 	MaxConnections int
 
-	// MaxFrameBytes (64 KiB) bounds a published body, MaxMessageBytes (1 MiB) a snapshot (P-2, P-20).
+	// MaxFrameBytes (64 KiB, at most 1 GiB) bounds a published body, MaxMessageBytes (1 MiB) a snapshot (P-2, P-20).
 	MaxFrameBytes   int
 	MaxMessageBytes int
 

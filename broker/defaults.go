@@ -34,6 +34,9 @@ const (
 // maxTopicFrames is the most that a topic's log may be set to hold (P-32).
 const maxTopicFrames = 131_072
 
+// maxFrame is the most that MaxFrameBytes may be; an outbox counts a body's bytes in 32 bits.
+const maxFrame = 1 << 30
+
 // or returns v, or the default where v is the zero that stands for it.
 func or[T comparable](v, fallback T) T {
 	var zero T
@@ -91,6 +94,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("MaxFrameBytes and MaxMessageBytes cannot be off: give a size in bytes, or 0 for the default")
 	case c.MaxFrameBytes != 0 && c.MaxFrameBytes < 64:
 		return fmt.Errorf("MaxFrameBytes is %d, but a frame needs at least 64 bytes", c.MaxFrameBytes)
+	case c.MaxFrameBytes > maxFrame:
+		return fmt.Errorf("MaxFrameBytes is %d, but a frame has at most %d bytes (1 GiB) here", c.MaxFrameBytes, maxFrame)
 	case c.MaxMessageBytes != 0 && c.MaxMessageBytes < 2*protocol.MessageSlack:
 		return fmt.Errorf("MaxMessageBytes is %d, but must be at least %d", c.MaxMessageBytes, 2*protocol.MessageSlack)
 	case c.PingInterval < 0 || c.PongTimeout < 0:

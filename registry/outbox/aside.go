@@ -79,15 +79,13 @@ func (o *Outbox) look(seq uint64) (size int, ofTopic bool) {
 		e := o.aside.cold.at(int(seq - o.floor - 1))
 		return int(e.size), e.ofTopic
 	}
-	b := o.entry(seq).body
+	b := o.entry(seq).body()
 	return len(b), protocol.OfTopic(b)
 }
 
-// count notes that n frames of one size have come (1) or gone (-1) at seq.
-func (o *Outbox) count(n int32, seq uint64, size int, ofTopic bool) {
-	if o.aside != nil && o.aside.above.counting && seq > o.aside.mark {
-		o.aside.above.add(n, size, ofTopic)
-	}
+// counts reports whether a frame that comes or goes at seq is to be counted.
+func (o *Outbox) counts(seq uint64) bool {
+	return o.aside != nil && o.aside.above.counting && seq > o.aside.mark
 }
 
 func (o *Outbox) more() *aside {

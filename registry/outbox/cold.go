@@ -13,7 +13,7 @@ type cold struct {
 }
 
 type coldEntry struct {
-	at      time.Duration
+	at      moment
 	size    uint32 // of the body
 	ofTopic bool
 }
@@ -43,8 +43,8 @@ func (o *Outbox) Spill(keep int64) (frames int) {
 	hot := o.Hot()
 	for at := o.Cold(); hot > keep && at < o.head; at++ {
 		e := o.hot.shift()
-		hot -= int64(len(e.body))
-		o.freeze(len(e.body), e.at, protocol.OfTopic(e.body))
+		hot -= int64(e.size)
+		o.freeze(int(e.size), e.at, protocol.OfTopic(e.body()))
 		frames++
 	}
 	if frames > 0 {
@@ -61,15 +61,15 @@ func (o *Outbox) Restore(floor uint64) { *o = Outbox{floor: floor, head: floor} 
 func (o *Outbox) Restored(body protocol.Body, size int, at time.Duration, ofTopic bool) {
 	if body == nil {
 		o.Spill(0) // what is cold is older than what is hot
-		o.freeze(size, at, ofTopic)
+		o.freeze(size, momentOf(at), ofTopic)
 	} else {
-		o.hot.push(entry{body, at})
+		o.hot.push(newEntry(body, at))
 	}
 	o.head++
 	o.bytes += cost(size)
 }
 
-func (o *Outbox) freeze(size int, at time.Duration, ofTopic bool) {
+func (o *Outbox) freeze(size int, at moment, ofTopic bool) {
 	a := o.more()
 	if a.cold == nil {
 		a.cold = &cold{}
@@ -88,7 +88,9 @@ func (o *Outbox) dropCold(seq uint64, bytes *int64) (frames int) {
 		e := c.shift()
 		*bytes += cost(int(e.size))
 		o.floor++
-		o.count(-1, o.floor, int(e.size), e.ofTopic)
+		if o.counts(o.floor) {
+			o.aside.above.add(-1, int(e.size), e.ofTopic)
+		}
 	}
 	c.bytes -= *bytes
 	if c.n == 0 {

@@ -21,12 +21,6 @@ type Outbox struct {
 	bytes int64 // of the confirmed ones, with overhead
 }
 
-// entry is one frame as the outbox owns it. at is when it was appended, on the broker's monotonic clock.
-type entry struct {
-	body protocol.Body
-	at   time.Duration
-}
-
 // Floor is the highest seq that is no longer retained; 0 at first.
 func (o *Outbox) Floor() uint64 { return o.floor }
 
@@ -42,18 +36,22 @@ func (o *Outbox) Len() uint64 { return o.head - o.floor }
 // Bytes is what the retained confirmed frames cost: each body plus protocol.FrameOverhead.
 func (o *Outbox) Bytes() int64 { return o.bytes }
 
-// Append gives b the next seq, provisionally: nothing shows it before Confirm. The outbox keeps b, which must not change any more.
+// Append gives b, which has less than 4 GiB, the next seq, provisionally: nothing shows it before Confirm. The outbox keeps b, which must not change any
+// more. at is when that is; it is kept to the quarter of a second, rounded up.
 func (o *Outbox) Append(b protocol.Body, at time.Duration) uint64 {
-	o.hot.push(entry{b, at})
-	o.count(1, o.Tail(), len(b), protocol.OfTopic(b))
-	return o.Tail()
+	o.hot.push(newEntry(b, at))
+	tail := o.Tail()
+	if o.counts(tail) {
+		o.aside.above.add(1, len(b), protocol.OfTopic(b))
+	}
+	return tail
 }
 
 // Confirm moves the head up to seq, which is at most Tail; an older seq changes nothing.
 func (o *Outbox) Confirm(seq uint64) {
 	for tail := o.Tail(); o.head < seq && o.head < tail; {
 		o.head++
-		o.bytes += cost(len(o.entry(o.head).body))
+		o.bytes += cost(int(o.entry(o.head).size))
 	}
 }
 
@@ -61,8 +59,10 @@ func (o *Outbox) Confirm(seq uint64) {
 func (o *Outbox) Truncate() int {
 	n := int(o.Tail() - o.head)
 	for range n {
-		size, ofTopic := o.look(o.Tail())
-		o.count(-1, o.Tail(), size, ofTopic)
+		if tail := o.Tail(); o.counts(tail) {
+			size, ofTopic := o.look(tail)
+			o.aside.above.add(-1, size, ofTopic)
+		}
 		o.hot.pop()
 	}
 	o.hot.fit()
@@ -74,10 +74,12 @@ func (o *Outbox) DropTo(seq uint64) (frames int, bytes int64) {
 	seq = min(seq, o.head)
 	if frames = o.dropCold(seq, &bytes); o.floor < seq {
 		for ; o.floor < seq; frames++ {
-			b := o.hot.shift().body
-			bytes += cost(len(b))
+			e := o.hot.shift()
+			bytes += cost(int(e.size))
 			o.floor++
-			o.count(-1, o.floor, len(b), protocol.OfTopic(b))
+			if o.counts(o.floor) {
+				o.aside.above.add(-1, int(e.size), protocol.OfTopic(e.body()))
+			}
 		}
 		o.hot.fit()
 	}
@@ -92,19 +94,19 @@ func (o *Outbox) At(seq uint64) (b protocol.Body, at time.Duration, ok bool) {
 	case seq <= o.floor || seq > o.head:
 		return nil, 0, false
 	case seq <= o.Cold():
-		return nil, o.aside.cold.at(int(seq - o.floor - 1)).at, true
+		return nil, o.aside.cold.at(int(seq - o.floor - 1)).at.time(), true
 	}
 	e := o.entry(seq)
-	return e.body, e.at, true
+	return e.body(), e.at.time(), true
 }
 
 // Oldest is when the oldest frame was appended, confirmed or not; ok is false for an empty outbox.
 func (o *Outbox) Oldest() (at time.Duration, ok bool) {
 	switch {
 	case o.hasCold():
-		return o.aside.cold.at(0).at, true
+		return o.aside.cold.at(0).at.time(), true
 	case o.hot.n > 0:
-		return o.hot.at(0).at, true
+		return o.hot.at(0).at.time(), true
 	}
 	return 0, false
 }
@@ -112,7 +114,7 @@ func (o *Outbox) Oldest() (at time.Duration, ok bool) {
 // Appended appends to dst the bodies of the frames first to last that are in memory, confirmed or not: what the store is asked to keep.
 func (o *Outbox) Appended(dst []protocol.Body, first, last uint64) []protocol.Body {
 	for seq, end := max(first, o.Cold()+1), min(last, o.Tail()); seq <= end; seq++ {
-		dst = append(dst, o.entry(seq).body)
+		dst = append(dst, o.entry(seq).body())
 	}
 	return dst
 }
@@ -122,7 +124,7 @@ func (o *Outbox) Appended(dst []protocol.Body, first, last uint64) []protocol.Bo
 func (o *Outbox) Copy(dst []protocol.Piece, after uint64, maxFrames, maxBytes int) []protocol.Piece {
 	size := 0
 	for seq := after + 1; seq <= o.head && maxFrames > 0; seq++ {
-		b := o.entry(seq).body
+		b := o.entry(seq).body()
 		if size += len(b); size > maxBytes && seq > after+1 {
 			break
 		}

@@ -74,6 +74,38 @@ func TestP13_Bounds(t *testing.T) {
 	}
 }
 
+// TestP13_AgeTakesNothingEarly looks at one frame among others at every moment around its time.
+func TestP13_AgeTakesNothingEarly(t *testing.T) {
+	const age, unit = 10 * time.Second, time.Second / 4
+	for _, at := range []time.Duration{-3*time.Second - 1, -time.Second / 4, -1, 0, 1, unit - 1, unit, unit + 1, time.Minute} {
+		var o Outbox
+		o.Append(nil, at)
+		o.Append(nil, at)
+		o.Confirm(2)
+		kept, _ := o.Oldest()
+		require.GreaterOrEqual(t, kept, at)
+		require.Less(t, kept, at+unit)
+		require.Zero(t, o.Prune(Bounds{Age: age}, at+age-1, 2).Age, "appended at %s", at)
+		require.Equal(t, 1, o.Prune(Bounds{Age: age}, at+age+unit, 2).Age, "appended at %s", at)
+	}
+}
+
+func TestTimesBeyondReachStandStill(t *testing.T) {
+	const reach = 17 * 365 * 24 * time.Hour
+	for _, at := range []time.Duration{math.MinInt64, -reach, -time.Hour, reach, math.MaxInt64} {
+		var o Outbox
+		o.Append(nil, at)
+		kept, ok := o.Oldest()
+		require.True(t, ok)
+		if at >= -reach && at <= reach {
+			require.Equal(t, at, kept)
+		} else {
+			require.Greater(t, kept.Abs(), reach)
+			require.Equal(t, at > 0, kept > 0)
+		}
+	}
+}
+
 func TestP13_BoundsSpareWhatIsPending(t *testing.T) {
 	o := filled(3, 10)
 	o.Append(make(protocol.Body, 10), 0)

@@ -1,5 +1,7 @@
 package outbox
 
+import "slices"
+
 // ring is a queue in one slice, whose slack follows what it holds: it grows and shrinks, and keeps nothing alive that has left it.
 type ring[T any] struct {
 	items []T
@@ -8,9 +10,9 @@ type ring[T any] struct {
 }
 
 const (
-	firstRing  = 2   // 64 bytes of entries, so that the first frame of an idle client costs little
-	doubleUpTo = 256 // above it the ring grows by a quarter: slack is paid for every deep outbox
-	keepRing   = 8   // an empty ring up to this size is kept, so that publish-ack-publish does not allocate
+	firstRing  = 4  // 64 bytes of entries, so that the first frame of an idle client costs little
+	keepRing   = 8  // an empty ring up to this size is kept, so that publish-ack-publish does not allocate
+	doubleUpTo = 32 // above it the ring grows by a quarter: slack is paid for every deep outbox. Up to it sizes are the allocator's own
 )
 
 // at is the i-th oldest.
@@ -64,11 +66,18 @@ func (r *ring[T]) fit() {
 	}
 }
 
+// resize moves what there is to a new slice of size items, or of as many as the allocator gives for the same memory.
 func (r *ring[T]) resize(size int) {
-	items := make([]T, size)
-	for i := range int(r.n) {
-		items[i] = *r.at(i)
+	var items []T
+	if size <= doubleUpTo {
+		items = make([]T, size)
+	} else {
+		items = slices.Grow(items, size)
+		items = items[:cap(items)]
 	}
+	n := min(len(r.items)-int(r.start), int(r.n))
+	copy(items, r.items[r.start:int(r.start)+n])
+	copy(items[n:], r.items[:int(r.n)-n])
 	r.items, r.start = items, 0
 }
 

@@ -210,7 +210,12 @@ func (s *Session) take(now time.Duration, f *follow, p *Pulled, fx *Effects) {
 
 // Born says that there is a topic now; it is followed from its first frame where a pattern of the client's matches it (P-32).
 func (s *Session) Born(now time.Duration, topic string, fx *Effects) {
-	defer s.settle(now, fx)
+	s.born(topic, fx)
+	s.settle(now, fx)
+}
+
+// born is Born in the midst of an input.
+func (s *Session) born(topic string, fx *Effects) {
 	if s.x == nil || s.x.ending != nil {
 		return
 	}

@@ -62,7 +62,12 @@ type answer struct {
 
 type kept struct {
 	body string
-	at   time.Duration
+	at   time.Duration // as the outbox keeps it
+}
+
+// quarters rounds a time up to the quarter of a second; at is not negative.
+func quarters(at time.Duration) time.Duration {
+	return (at + time.Second/4 - 1).Truncate(time.Second / 4)
 }
 
 func (f kept) cost() int64 { return int64(len(f.body)) + protocol.FrameOverhead }
@@ -295,7 +300,7 @@ func (w *world) accept(p *caller) {
 	}
 	x.calls = []*caller{p}
 	for _, body := range p.bodies {
-		x.frames = append(x.frames, kept{string(body), w.now})
+		x.frames = append(x.frames, kept{string(body), quarters(w.now)})
 	}
 	if p.key != "" {
 		x.record = &record{key: p.key, sum: sumOf(p.bodies), write: x, at: w.now}

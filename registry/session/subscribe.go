@@ -142,7 +142,7 @@ func (s *Session) Listed(now time.Duration, name string, topics []string, err *p
 	}
 	if p.join == nil {
 		for _, t := range topics {
-			s.Born(now, t, fx)
+			s.born(t, fx)
 		}
 		return
 	}
@@ -269,7 +269,7 @@ func (s *Session) refuseJoin(now time.Duration, f *follow, e *protocol.Error, fx
 	case !f.told:
 		g.drop(f)
 		if s.x.ending == nil {
-			s.Born(now, f.topic, fx) // where a pattern is held that matches it
+			s.born(f.topic, fx) // where a pattern is held that matches it
 		}
 	default:
 		s.offer(f, fx)

@@ -76,7 +76,7 @@ func (s *Session) release(now time.Duration, topic string, fx *Effects) {
 		s.offer(f, fx)
 	default:
 		s.part(f, fx) // it never stood; its next frame brings it back
-		s.Born(now, topic, fx)
+		s.born(topic, fx)
 	}
 }
 
