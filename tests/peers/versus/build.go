@@ -7,13 +7,22 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+
+	"github.com/restante/restante/tests/peers/nodepeers"
 )
 
-// build builds the programs of those servers that are written in Go into dir. This program runs in the directory of its module.
+// build builds the programs of those servers that are written in Go into dir, and has npm install what the others need. This program runs in the directory of
+// its module.
 func build(ctx context.Context, dir string, servers []contestant) error {
 	var built []string
 	for _, c := range servers {
-		if c.program == "" || slices.Contains(built, c.program) {
+		if c.program == "" {
+			if err := nodepeers.Install(); err != nil {
+				return err
+			}
+			continue
+		}
+		if slices.Contains(built, c.program) {
 			continue
 		}
 		built = append(built, c.program)

@@ -28,6 +28,8 @@ type contestant struct {
 	args    []string
 	// only are the profiles that it can do; nil: all that its dialect can.
 	only []string
+	// extra are those that take part where they are named only.
+	extra bool
 }
 
 // contestants are all servers, in the order of the table's columns.
@@ -40,14 +42,15 @@ var contestants = []contestant{
 	{name: "centrifuge", title: "centrifuge", dialect: "centrifuge", program: "centrifuge"},
 	{name: "ws", title: "ws (npm)", dialect: "ws"},
 	{name: "socketio", title: "socket.io", dialect: "socketio"},
+	{name: "socketio-recovery", title: "socket.io, its own recovery", dialect: "socketio-recovery", extra: true},
 	{name: "nats", title: "NATS JetStream", dialect: "nats", program: "nats"},
 	{name: "mochi", title: "mochi MQTT", dialect: "mochi", program: "mochi"},
 }
 
-// chosenServers are the contestants whose names are in the list; all of them where it is empty.
+// chosenServers are the contestants whose names are in the list; all of them but the extra ones where it is empty.
 func chosenServers(list string) (found []contestant, err error) {
 	if list == "" {
-		return contestants, nil
+		return slices.DeleteFunc(slices.Clone(contestants), func(c contestant) bool { return c.extra }), nil
 	}
 	names := strings.Split(list, ",")
 	for _, name := range names {

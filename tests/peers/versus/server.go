@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -48,8 +50,12 @@ func launch(ctx context.Context, c contestant, programs func(name string) string
 	return s, nil
 }
 
-// start starts a server that dies with this process. It has nothing to say on stdout.
+// start starts a server that dies with this process. It has nothing to say on stdout. It runs with Go's own settings, whatever this process was started with.
 func start(cmd *exec.Cmd) error {
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		name, _, _ := strings.Cut(variable, "=")
+		return slices.Contains([]string{"GOGC", "GOMEMLIMIT", "GODEBUG", "GOMAXPROCS"}, name) || strings.HasPrefix(name, "RESTANTE_")
+	})
 	cmd.Stderr, cmd.SysProcAttr = os.Stderr, &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd.Start()
 }
