@@ -2,12 +2,13 @@ package plot
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
-// Table compares servers: one row a figure of a work, one column a server, and behind them our server's ratio to the one that is compared with, and the
-// goals. What is shown are medians over the passes; a ratio is the median of the ratios within each pass.
+// Table compares servers: one row a figure of a work, one column a server, and behind them our server's ratio to the one that is compared with, if both have
+// columns, and the goals, if there are any. What is shown are medians over the passes; a ratio is the median of the ratios within each pass.
 type Table struct {
 	// Ours is the server that has goals, Reference the one that its ratios are taken to. Both are servers of Columns.
 	Ours, Reference string
@@ -39,20 +40,34 @@ func (t Table) Markdown() string {
 	for _, c := range t.Columns {
 		head = append(head, c.Title)
 	}
-	lines := [][]string{append(head, t.title(t.Ours)+" / "+t.title(t.Reference), "goal")}
+	ratios := t.has(t.Ours) && t.has(t.Reference)
+	if ratios {
+		head = append(head, t.title(t.Ours)+" / "+t.title(t.Reference))
+	}
+	goals := slices.ContainsFunc(t.Rows, func(r Row) bool { return len(r.Goals) > 0 })
+	if goals {
+		head = append(head, "goal")
+	}
+	lines := [][]string{head}
 	var notes notes
 	for _, row := range t.Rows {
 		line := []string{row.Title, row.Unit}
 		for _, c := range t.Columns {
 			line = append(line, t.cell(row, c, &notes))
 		}
-		ratio := missing
-		if s, ok := ratioOf(row.passes(t.Runs, t.Ours), row.passes(t.Runs, t.Reference)); ok {
-			ratio = t.show(s)
+		if ratios {
+			line = append(line, t.ratio(row))
 		}
-		lines = append(lines, append(line, ratio, t.goals(row)))
+		if goals {
+			line = append(line, t.goals(row))
+		}
+		lines = append(lines, line)
 	}
-	return grid(lines) + notes.text()
+	left := []int{0, 1}
+	if goals {
+		left = append(left, len(head)-1)
+	}
+	return grid(lines, left) + notes.text()
 }
 
 // missing stands where nothing was measured.
@@ -66,6 +81,19 @@ func (t Table) title(server string) string {
 		}
 	}
 	return server
+}
+
+// has reports whether the server has a column.
+func (t Table) has(server string) bool {
+	return slices.ContainsFunc(t.Columns, func(c Column) bool { return c.Server == server })
+}
+
+func (t Table) ratio(row Row) string {
+	s, ok := ratioOf(row.passes(t.Runs, t.Ours), row.passes(t.Runs, t.Reference))
+	if !ok {
+		return missing
+	}
+	return t.show(s)
 }
 
 func (t Table) cell(row Row, c Column, notes *notes) string {
@@ -122,8 +150,8 @@ func (n notes) text() string {
 	return b.String()
 }
 
-// grid is a Markdown table of lines, the first its head: the first column to the left, as is the last, the others to the right.
-func grid(lines [][]string) string {
+// grid is a Markdown table of lines, the first its head. The columns whose numbers are in left begin at their left, the others end at their right.
+func grid(lines [][]string, left []int) string {
 	widths := make([]int, len(lines[0]))
 	for _, line := range lines {
 		for i, cell := range line {
@@ -135,7 +163,7 @@ func grid(lines [][]string) string {
 	for n, line := range lines {
 		for i, cell := range line {
 			space := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
-			if i < 2 || i == len(line)-1 {
+			if slices.Contains(left, i) {
 				b.WriteString("| " + cell + space + " ")
 			} else {
 				b.WriteString("| " + space + cell + " ")
@@ -146,7 +174,7 @@ func grid(lines [][]string) string {
 			continue
 		}
 		for i, w := range widths {
-			if i < 2 || i == len(line)-1 {
+			if slices.Contains(left, i) {
 				b.WriteString("|" + strings.Repeat("-", w+2))
 			} else {
 				b.WriteString("|" + strings.Repeat("-", w+1) + ":")

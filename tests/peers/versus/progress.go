@@ -40,7 +40,11 @@ func (p progress) end(title string, r record, rest time.Duration) {
 	if trouble := r.Trouble(); trouble != "" {
 		text = strings.TrimPrefix(text+"; ", "; ") + trouble
 	}
-	fmt.Fprintf(p.out, "%s  %s  (%.0f s; %s left)\n", title, text, r.TookS, rest.Round(time.Minute))
+	left := "less than a minute"
+	if rest >= time.Minute {
+		left = strings.TrimSuffix(rest.Round(time.Minute).String(), "0s")
+	}
+	fmt.Fprintf(p.out, "%s  %s  (%.0f s; %s left)\n", title, text, r.TookS, left)
 }
 
 // digest is the figure that a profile is about, and the next best, in a few words.
