@@ -1,10 +1,14 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/restante/restante/bench"
 )
 
 // TestLines writes text in pieces of every length, and wants its lines whole, and no more of them kept than may be.
@@ -26,5 +30,31 @@ func TestLines(t *testing.T) {
 		if !slices.Equal(got, want) || len(w.tail) != tailLines || w.last() != want[len(want)-1] {
 			t.Fatalf("in pieces of %d: %d lines, %d are kept, the last is %q", size, len(got), len(w.tail), w.last())
 		}
+	}
+}
+
+// TestAServerThatIsGoneHasFailed runs against an address where nobody listens, in a child.
+func TestAServerThatIsGoneHasFailed(t *testing.T) {
+	addr, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := order{Dialect: oursName, URL: "http://" + addr, PID: 1, Profile: bench.ProfileUnicast, Clients: 10, Duration: 1, Warmup: 1}
+	r, err := inChild(t.Context(), o, func(string) {})
+	if err != nil || r.Failed == "" || r.Profile != o.Profile || r.Clients != o.Clients {
+		t.Errorf("%+v, %v", r, err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errBroken)
+	if _, err := inChild(ctx, o, func(string) {}); !errors.Is(err, errBroken) {
+		t.Errorf("a run that was broken off is %v", err)
+	}
+}
+
+// TestALoadThatIsWrongHasFailed asks for what there is not: the sentence of the child is the result's.
+func TestALoadThatIsWrongHasFailed(t *testing.T) {
+	r, err := inChild(t.Context(), order{Dialect: oursName, URL: "http://127.0.0.1:1", Profile: "nothing"}, func(string) {})
+	if err != nil || !strings.Contains(r.Failed, "nothing") || strings.Contains(r.Failed, complaint) {
+		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -110,7 +111,7 @@ func (r *results) says() string {
 		parts = append(parts, "Node "+m.Node)
 	}
 	return fmt.Sprintf("Measured on %s: %s; commit %s. Medians of %d passes; what goes on is measured for %s after a warm-up of %s.",
-		m.Date.Format("2006-01-02"), strings.Join(parts, ", "), m.Commit, passes, r.Settings.Duration, r.Settings.Warmup)
+		m.Date.Format("2006-01-02"), strings.Join(parts, ", "), cmp.Or(m.Commit, "unknown"), passes, r.Settings.Duration, r.Settings.Warmup)
 }
 
 // image adds a plot to the files, and its place to the text.

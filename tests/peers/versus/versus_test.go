@@ -26,7 +26,7 @@ type world struct {
 	end string
 }
 
-var broken = errors.New("broken off")
+var errBroken = errors.New("broken off")
 
 func newWorld(t *testing.T, dir string, passes int, list string, resume bool) *world {
 	t.Helper()
@@ -46,7 +46,7 @@ func newWorld(t *testing.T, dir string, passes int, list string, resume bool) *w
 	w.run = func(_ context.Context, c contestant, wk work, _ settings, _ func(string)) (bench.Result, error) {
 		name := wk.name + " " + c.name
 		if name == w.end {
-			return bench.Result{}, broken
+			return bench.Result{}, errBroken
 		}
 		w.ran = append(w.ran, name)
 		r := bench.Result{Server: c.dialect, Profile: wk.profile, Clients: wk.clients, Figures: map[string]float64{}}
@@ -90,7 +90,7 @@ func TestWhatWasBrokenOffIsGoneOnWith(t *testing.T) {
 		dir := t.TempDir()
 		first := newWorld(t, dir, 1, "idle,unicast-1000,churn", false)
 		first.end = end
-		if err := first.all(t.Context()); !errors.Is(err, broken) || len(first.ran) != i {
+		if err := first.all(t.Context()); !errors.Is(err, errBroken) || len(first.ran) != i {
 			t.Fatalf("%v after %d runs, which was to be broken off after %d", err, len(first.ran), i)
 		}
 		second := newWorld(t, dir, 1, "idle,unicast-1000,churn", true)
