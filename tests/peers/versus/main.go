@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -92,6 +93,11 @@ func (o options) measure(ctx context.Context) error {
 	}
 	if v.works, err = chosen(all, o.works); err != nil {
 		return err
+	}
+	for _, w := range v.works {
+		if !slices.Contains(bench.Profiles(), w.profile) {
+			return fmt.Errorf("%s cannot be done: the load generator has no profile %q", w.name, w.profile)
+		}
 	}
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < files {
