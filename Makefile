@@ -7,8 +7,9 @@ DEMOFLAGS   ?=
 KILLS       ?= 500
 COMPAREFLAGS ?=
 FOLLOWFLAGS ?=
+BENCHFLAGS  ?=
 
-.PHONY: build fmt lint test test-all test-disk test-browser soak compare followers nocgo demo demo-kill bench fuzz needs-cc
+.PHONY: build fmt lint test test-all test-disk test-browser soak compare followers bench-peers nocgo demo demo-kill bench fuzz needs-cc
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/restante ./cmd/restante
@@ -55,6 +56,11 @@ compare:
 followers: build
 	@ulimit -n 20000; ./bin/restante serve --memory --listen 127.0.0.1:7481 --log-level warn & broker=$$!; trap 'kill $$broker' EXIT; sleep 1; \
 	  ./bin/restante bench followers --url http://127.0.0.1:7481 $(FOLLOWFLAGS)
+
+# The same works with our server and with those that one would take instead, in turn: docs/PERFORMANCE.md says how. It takes hours; BENCHFLAGS=--quick takes
+# minutes, and shows that it works. Results, tables and plots come into bin/bench-peers.
+bench-peers:
+	@ulimit -n 20000; cd tests/peers && $(GO) run ./versus --out ../../bin/bench-peers $(BENCHFLAGS)
 
 nocgo:
 	CGO_ENABLED=0 $(GO) build ./...

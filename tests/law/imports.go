@@ -35,7 +35,7 @@ var Rooms = map[string][]string{
 }
 
 // Pure are the rooms of standard library only, without a clock, input, output or a goroutine: time comes in as a value.
-var Pure = []string{"protocol", "registry/outbox", "registry/session", "registry/topic"}
+var Pure = []string{"protocol", "registry/outbox", "registry/session", "registry/topic", "bench/plot"}
 
 // impure are the packages whose import would give a pure room input, output or a lock to wait for.
 var impure = []string{"bufio", "io", "log", "net", "os", "sync", "syscall", "runtime", "context", "testing"}
