@@ -27,16 +27,20 @@ type client struct {
 
 // more is what an idle client in memory lacks.
 type more struct {
-	peers []slot      // the connections that the session knows; at most the limit of P-15
-	one   [1]slot     // the room of peers while there is one
-	was   store.State // what the store has been told; zero for nothing
-	gets  []get       // who waits for the stored snapshot
-	got   uint64      // the last token of a get
+	peers    []slot  // the connections that the session knows; at most the limit of P-15
+	one      [1]slot // the room of peers while there is one
+	flushing bool    // the flusher has it
 
-	flushing bool // the flusher has it
+	topic *topicSide // of a topic's actor; nil else
+	*kept            // where a store keeps clients; nil else
+}
 
-	topic  *topicSide // of a topic's actor; nil else
-	shares []share    // of a topic's frames that are not confirmed yet
+// kept is what the actor of a client has that is in the store as well.
+type kept struct {
+	was    store.State // what the store has been told; zero for nothing
+	gets   []get       // who waits for the stored snapshot
+	got    uint64      // the last token of a get
+	shares []share     // of a topic's frames that are not confirmed yet
 }
 
 // share is the shared body that a topic's frame is.

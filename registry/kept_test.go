@@ -372,7 +372,6 @@ func TestAPanicWhileAClientWakesCostsNothing(t *testing.T) {
 		ctx := context.Background()
 		r.cfg.Session.RecordTTL = -1
 		c := r.newClient("c")
-		c.more = &more{}
 		c.Hold()
 		r.shard("c").mu.Lock()
 		r.shard("c").put(c)

@@ -186,6 +186,9 @@ func (c *client) kept(k *session.Commit, t *turn) {
 
 // shared takes out which bodies in the store the frames first to last are; it holds fewer where that is not known of all.
 func (c *client) shared(first, last uint64) (ids []session.BodyID) {
+	if c.more.kept == nil {
+		return nil
+	}
 	rest := c.more.shares[:0]
 	for _, s := range c.more.shares {
 		switch {

@@ -180,6 +180,12 @@ func (r *Registry) newClient(id string) *client {
 	if c.isTopic() {
 		c.more = &more{topic: newTopicSide(r.disk != nil)}
 	}
+	if r.disk != nil {
+		if c.more == nil {
+			c.more = &more{}
+		}
+		c.more.kept = &kept{}
+	}
 	return c
 }
 
@@ -192,9 +198,6 @@ func (r *Registry) place(id string) (c *client, fresh bool) {
 		return c, false
 	}
 	c = r.newClient(id)
-	if c.more == nil {
-		c.more = &more{}
-	}
 	c.Hold()
 	sh.put(c)
 	return c, true

@@ -123,7 +123,7 @@ func (c *client) give(to *waiter, asOf uint64, data []byte, err error) {
 
 // endGets answers those who wait for the snapshot of a life that has ended.
 func (c *client) endGets() {
-	if c.more == nil {
+	if c.more == nil || c.more.kept == nil {
 		return
 	}
 	for _, g := range c.more.gets {

@@ -100,7 +100,7 @@ var (
 // is in no set and does nothing yet.
 func newConn(h *Handler, nc net.Conn, early []byte, id string, interval time.Duration, g Grant) *conn {
 	c := &conn{h: h, id: id, rest: early, interval: interval, allow: g.Allow}
-	c.parser.limit = int64(h.cfg.MaxFrameBytes) + protocol.MessageSlack
+	c.parser.limit = int32(h.cfg.MaxFrameBytes) + protocol.MessageSlack
 	c.sock = newSocket(c, nc)
 	now := h.sys.Now()
 	if h.cfg.HandshakeTimeout > 0 {

@@ -31,7 +31,7 @@ func (ps *pollers) take(c *conn, tcp *net.TCPConn) socket {
 		return nil
 	}
 	_ = tcp.Close() // the connection itself stays open under the other descriptor
-	return &pollSocket{c: c, p: &(*ps)[fd%len(*ps)], fd: fd}
+	return &pollSocket{c: c, fd: int32(fd)}
 }
 
 func duplicate(old uintptr) int {
@@ -69,18 +69,22 @@ type poller struct {
 
 // pollSocket is a TCP socket that its poller reads.
 type pollSocket struct {
-	c  *conn
-	p  *poller
-	fd int
+	c      *conn
+	fd     int32
+	events uint32 // that the poller waits for; with what follows under mu
 
 	mu      sync.Mutex
-	events  uint32 // that the poller waits for
-	known   bool   // to the poller
+	known   bool // to the poller
 	closed  bool
 	reading bool // the poller is the connection's reader
 }
 
 var _ socket = (*pollSocket)(nil)
+
+func (s *pollSocket) poller() *poller {
+	all := *s.c.h.pollers
+	return &all[int(s.fd)%len(all)]
+}
 
 // start is part of socket. What is left over is fed on a goroutine: the caller may be the client's turn.
 func (s *pollSocket) start() {
@@ -130,7 +134,7 @@ func (s *pollSocket) watch(events uint32) error {
 		return nil
 	}
 	if !s.known {
-		if err := s.p.add(s); err != nil {
+		if err := s.poller().add(s); err != nil {
 			return err
 		}
 		s.known = true
@@ -143,7 +147,7 @@ func (s *pollSocket) watch(events uint32) error {
 		op = syscall.EPOLL_CTL_DEL
 	}
 	s.events = events
-	return syscall.EpollCtl(s.p.fd, op, s.fd, &syscall.EpollEvent{Events: events, Fd: int32(s.fd)})
+	return syscall.EpollCtl(s.poller().fd, op, int(s.fd), &syscall.EpollEvent{Events: events, Fd: s.fd})
 }
 
 // write is part of socket.
@@ -161,12 +165,12 @@ func (s *pollSocket) finish() (lent bool) {
 
 func (s *pollSocket) bare() bool { return true }
 
-func (s *pollSocket) closeWrite() error { return syscall.Shutdown(s.fd, syscall.SHUT_WR) }
+func (s *pollSocket) closeWrite() error { return syscall.Shutdown(int(s.fd), syscall.SHUT_WR) }
 
 // close is part of socket: the poller does it.
 func (s *pollSocket) close(reset bool) (waits bool) {
 	if reset {
-		_ = syscall.SetsockoptLinger(s.fd, syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1}) // without it the end is an orderly one
+		_ = syscall.SetsockoptLinger(int(s.fd), syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1}) // without it the end is an orderly one
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -175,10 +179,10 @@ func (s *pollSocket) close(reset bool) (waits bool) {
 	}
 	s.closed = true
 	if !s.known {
-		_ = syscall.Close(s.fd)
+		_ = syscall.Close(int(s.fd))
 		return false
 	}
-	s.p.closeSoon(s)
+	s.poller().closeSoon(s)
 	return false
 }
 
@@ -191,7 +195,7 @@ func (p *poller) add(s *pollSocket) error {
 			return err
 		}
 	}
-	i := s.fd / p.stride
+	i := int(s.fd) / p.stride
 	if i >= len(p.sockets) {
 		p.sockets = append(p.sockets, make([]*pollSocket, i+1-len(p.sockets))...)
 	}
@@ -339,7 +343,7 @@ func (p *poller) closeAll() (over bool) {
 		closing := p.closing
 		p.closing = nil
 		for _, s := range closing { // before any descriptor is free for the next socket
-			p.sockets[s.fd/p.stride] = nil
+			p.sockets[int(s.fd)/p.stride] = nil
 		}
 		p.mu.Unlock()
 		for _, s := range closing {
@@ -361,10 +365,10 @@ func (s *pollSocket) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.events != 0 {
-		_ = syscall.EpollCtl(s.p.fd, syscall.EPOLL_CTL_DEL, s.fd, nil)
+		_ = syscall.EpollCtl(s.poller().fd, syscall.EPOLL_CTL_DEL, int(s.fd), nil)
 		s.events = 0
 	}
-	_ = syscall.Close(s.fd)
+	_ = syscall.Close(int(s.fd))
 	if s.reading {
 		s.reading = false
 		s.c.readOut()

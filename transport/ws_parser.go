@@ -21,11 +21,11 @@ type sink interface {
 // itself, so that a goroutine and a poller can both feed it. It unmasks in place, and copies only what comes in parts.
 // Whoever reads the socket owns it. Only limit is to be set.
 type parser struct {
-	limit int64  // the longest message, in bytes
+	limit int32  // the longest message, in bytes
+	begun uint32 // counts what was begun while idle, so that the reader can time each
 	left  int64  // payload bytes of the frame under way that are still to come
 	msg   []byte // the message under way, as far as it came in parts
 	ctl   []byte // the control frame's payload under way, likewise
-	begun uint32 // counts what was begun while idle, so that the reader can time each
 
 	hdr   [maxHeaderIn]byte
 	hn    uint8 // bytes in hdr
@@ -136,7 +136,7 @@ func (p *parser) begin(h header, s sink) *fault {
 		return faultContinuation
 	case h.op == ws.OpBinary:
 		return faultBinary
-	case h.length > p.limit-int64(len(p.msg)):
+	case h.length > int64(p.limit)-int64(len(p.msg)):
 		return faultTooLarge
 	default:
 		p.open = true

@@ -29,7 +29,7 @@ func (s *heard) onDropped()      { s.log = append(s.log, "dropped") }
 // parse feeds stream in parts of the given sizes, over and over, and returns everything that happened.
 func parse(limit int64, stream []byte, pause bool, sizes ...int) []string {
 	s := &heard{pause: pause}
-	p := parser{limit: limit}
+	p := parser{limit: int32(limit)}
 	for i := 0; len(stream) > 0; i++ {
 		part := bytes.Clone(stream[:min(len(stream), sizes[i%len(sizes)])])
 		stream = stream[len(part):]
