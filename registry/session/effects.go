@@ -35,17 +35,26 @@ type Effects struct {
 
 // Reset empties fx for the next input and lets go of all that it pointed at.
 func (fx *Effects) Reset() {
-	clear(fx.Commits)
-	clear(fx.Pulls)
-	clear(fx.Asks)
-	clear(fx.Writes)
-	clear(fx.Forwards)
-	clear(fx.Settled)
-	clear(fx.Replies)
-	*fx = Effects{
-		Commits: fx.Commits[:0], Fetches: fx.Fetches[:0], Pulls: fx.Pulls[:0], Asks: fx.Asks[:0], Writes: fx.Writes[:0], Pauses: fx.Pauses[:0],
-		Forwards: fx.Forwards[:0], Settled: fx.Settled[:0], Replies: fx.Replies[:0], Closes: fx.Closes[:0], Events: fx.Events[:0],
-		spare: fx.spare, saved: fx.saved[:0],
+	emptied(&fx.Commits)
+	emptied(&fx.Fetches)
+	emptied(&fx.Pulls)
+	emptied(&fx.Asks)
+	emptied(&fx.Writes)
+	emptied(&fx.Pauses)
+	emptied(&fx.Forwards)
+	emptied(&fx.Settled)
+	emptied(&fx.Replies)
+	emptied(&fx.Closes)
+	emptied(&fx.Events)
+	emptied(&fx.saved)
+	fx.First, fx.Last, fx.Retire, fx.Sleep, fx.Next = 0, 0, false, false, 0
+}
+
+// emptied clears a list for its next use; most of them are empty after most inputs.
+func emptied[T any](list *[]T) {
+	if len(*list) > 0 {
+		clear(*list)
+		*list = (*list)[:0]
 	}
 }
 
@@ -178,7 +187,7 @@ type Forward struct {
 type Reply struct {
 	To     any
 	Err    *protocol.Error
-	Stored *Stored
+	Stored Stored // of a publish; without a Status it is none
 	Page   *protocol.Page
 	// Closed says of a topic's Page that nothing follows it any more.
 	Closed bool
