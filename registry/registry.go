@@ -96,9 +96,11 @@ func New(sys *actors.System, st store.Store, cfg Config) *Registry {
 		r.counters.OutboxFrames.Store(all.Frames)
 		r.counters.OutboxBytes.Store(all.Bytes)
 	}
+	_, r.cfg.Session.Instant = st.(store.Instant)
 	r.cfg.Session.Snapshots = cfg.Snapshot != nil
 	r.cfg.Topic.Topic, r.cfg.Topic.Snapshots = true, cfg.TopicSnapshot != nil
-	r.cfg.Topic.NewEpoch, r.cfg.Topic.Generation, r.cfg.Topic.Kept = r.cfg.Session.NewEpoch, r.cfg.Session.Generation, r.cfg.Session.Kept
+	r.cfg.Topic.NewEpoch, r.cfg.Topic.Generation = r.cfg.Session.NewEpoch, r.cfg.Session.Generation
+	r.cfg.Topic.Kept, r.cfg.Topic.Instant = r.cfg.Session.Kept, r.cfg.Session.Instant
 	r.sharing = r.disk != nil && r.cfg.Session.Bounds.Age > 0 && r.cfg.Topic.Bounds.Age > 0
 	for i := range r.shards {
 		r.shards[i].clients = map[string]*client{}

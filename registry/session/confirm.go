@@ -45,7 +45,7 @@ func (s *Session) Confirmed(now time.Duration, token uint64, err error, unknown 
 	case p.snapshots:
 		s.keptSnapshot(now, p, fx)
 	case p.first > 0:
-		s.confirm(now, p, fx)
+		s.confirm(now, &p.appended, p.followers, fx)
 	case p.sub != nil:
 		s.changed(now, p, fx)
 	}
@@ -105,7 +105,8 @@ func outcomeUnknown() *protocol.Error {
 	return protocol.Errorf(protocol.CodeInternal, "the outcome of a write is unknown; the outbox was given a new epoch")
 }
 
-func (s *Session) confirm(now time.Duration, p pending, fx *Effects) {
+// confirm shows the frames of p, and answers who waits for them and for repeats of them.
+func (s *Session) confirm(now time.Duration, p *appended, repeats []follower, fx *Effects) {
 	before := s.box.Bytes()
 	s.box.Confirm(p.last)
 	if s.kept != nil {
@@ -129,7 +130,7 @@ func (s *Session) confirm(now time.Duration, p pending, fx *Effects) {
 		fx.Last = p.last
 	}
 	s.await(wait{to: p.to, level: p.level, first: p.first, last: p.last}, fx)
-	for _, f := range p.followers {
+	for _, f := range repeats {
 		fx.event(EventDuplicate, 1)
 		s.await(wait{to: f.to, level: f.level, first: p.first, last: p.last, duplicate: true}, fx)
 	}

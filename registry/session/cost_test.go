@@ -33,6 +33,22 @@ func TestP13_PublishToAnIdleClientAllocatesNothingButItsAnswer(t *testing.T) {
 	require.LessOrEqual(t, testing.AllocsPerRun(1000, func() { obeyed(&s, 0, one, fx) }), 1.0)
 }
 
+// BenchmarkPublishOffline measures one frame for a client that nobody reads: of a store that is asked and confirms at once, and of one that need not be asked.
+func BenchmarkPublishOffline(b *testing.B) {
+	for _, instant := range []bool{false, true} {
+		b.Run(fmt.Sprintf("instant=%t", instant), func(b *testing.B) {
+			cfg := defaults()
+			cfg.Instant = instant
+			s, fx := session.New(cfg, 0), &session.Effects{}
+			one := session.Publish{Bodies: []protocol.Body{protocol.Body(`{"type":"progress","pct":40}`)}}
+			b.ReportAllocs()
+			for b.Loop() {
+				obeyed(&s, 0, one, fx)
+			}
+		})
+	}
+}
+
 // BenchmarkConfirm measures the store's word on one commit while so many more wait for theirs.
 func BenchmarkConfirm(b *testing.B) {
 	one := session.Publish{Bodies: []protocol.Body{protocol.Body(`{"type":"a"}`)}}

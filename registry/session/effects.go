@@ -40,24 +40,26 @@ type Effects struct {
 
 // Reset empties fx for the next input and lets go of all that it pointed at.
 func (fx *Effects) Reset() {
-	empty(&fx.Commits)
-	fx.Fetches = fx.Fetches[:0]
-	empty(&fx.Pulls)
-	empty(&fx.Asks)
-	empty(&fx.Writes)
-	fx.Pauses = fx.Pauses[:0]
-	empty(&fx.Forwards)
-	empty(&fx.Settled)
-	empty(&fx.Replies)
-	fx.Closes, fx.Events, fx.saved = fx.Closes[:0], fx.Events[:0], fx.saved[:0]
+	emptied(&fx.Commits)
+	emptied(&fx.Fetches)
+	emptied(&fx.Pulls)
+	emptied(&fx.Asks)
+	emptied(&fx.Writes)
+	emptied(&fx.Pauses)
+	emptied(&fx.Forwards)
+	emptied(&fx.Settled)
+	emptied(&fx.Replies)
+	emptied(&fx.Closes)
+	emptied(&fx.Events)
+	emptied(&fx.saved)
 	fx.First, fx.Last, fx.Retire, fx.Sleep, fx.Next, fx.Defer, fx.Deferred = 0, 0, false, false, 0, false, false
 }
 
-// empty is for slices that point at something. Most are empty already, and so cost nothing.
-func empty[T any](s *[]T) {
-	if len(*s) > 0 {
-		clear(*s)
-		*s = (*s)[:0]
+// emptied clears a list for its next use; most of them are empty after most inputs.
+func emptied[T any](list *[]T) {
+	if len(*list) > 0 {
+		clear(*list)
+		*list = (*list)[:0]
 	}
 }
 
@@ -190,7 +192,7 @@ type Forward struct {
 type Reply struct {
 	To     any
 	Err    *protocol.Error
-	Stored *Stored
+	Stored Stored // of a publish; without a Status it is none
 	Page   *protocol.Page
 	// Closed says of a topic's Page that nothing follows it any more.
 	Closed bool

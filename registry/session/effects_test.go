@@ -104,7 +104,7 @@ func outcome(r session.Reply) string {
 	switch {
 	case r.Err != nil:
 		return fmt.Sprintf("error %s: %s", r.Err.Code, r.Err.Message)
-	case r.Stored != nil:
+	case r.Stored.Status != "":
 		text := fmt.Sprintf("%s %d..%d epoch=%s", r.Stored.Status, r.Stored.First, r.Stored.Last, r.Stored.Epoch)
 		if r.Stored.Duplicate {
 			text += " duplicate"

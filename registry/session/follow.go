@@ -84,8 +84,7 @@ func (s *Session) News(now time.Duration, p *Pulled, fx *Effects) {
 	}
 	f.head = max(f.head, p.Head) // it may come behind a later answer, but no answer comes behind later news
 	if f.join == nil && f.pull == 0 {
-		s.take(now, f, p, fx)
-		s.offer(f, fx)
+		s.goOn(now, f, p, fx)
 	}
 	s.forgetAll(f)
 }
@@ -143,8 +142,7 @@ func (s *Session) Pulled(now time.Duration, p *Pulled, fx *Effects) {
 			f.stored = min(f.stored, p.Head)
 		}
 		f.head = p.Head
-		s.take(now, f, p, fx)
-		s.offer(f, fx)
+		s.goOn(now, f, p, fx)
 	case p.Err.Code == protocol.CodeNotFound:
 		s.lose(now, f, fx)
 	default:
@@ -171,19 +169,31 @@ func (s *Session) move(f *follow, cursor uint64) {
 	}
 }
 
-// take appends what p brings after f's cursor, as far as there is room, with the cursor in the same update (P-19). What the log has lost
+// goOn takes what p brings, and asks for what comes after it. The cursor is kept in the same update as the frames (P-19).
+func (s *Session) goOn(now time.Duration, f *follow, p *Pulled, fx *Effects) {
+	c := s.take(now, f, p, fx)
+	s.offer(f, fx)
+	if c.First == 0 {
+		return
+	}
+	a := appended{first: c.First, last: c.Last, follow: f, cursor: f.cursor}
+	if !s.instant(now, &a, fx) {
+		s.commit(c, pending{appended: a}, fx)
+	}
+}
+
+// take appends what p brings after f's cursor, as far as there is room, and returns what the store is to be asked for. What the log has lost
 // is passed over.
-func (s *Session) take(now time.Duration, f *follow, p *Pulled, fx *Effects) {
+func (s *Session) take(now time.Duration, f *follow, p *Pulled, fx *Effects) (c Commit) {
 	if p.After > f.cursor && p.Floor > f.cursor {
 		fx.event(EventMissed, int(p.Floor-f.cursor))
 		s.move(f, p.Floor)
 	}
 	if p.After > f.cursor || p.After+uint64(len(p.Frames)) <= f.cursor || s.x.following.waits(f) { // not what comes next, or not yet
-		return
+		return c
 	}
 	skip := int(f.cursor - p.After)
 	frames, room := s.box.Room(s.cfg.Bounds, s.mark())
-	var c Commit
 	n := 0
 	for _, b := range p.Frames[skip:] {
 		if n >= frames || room <= 0 {
@@ -198,14 +208,14 @@ func (s *Session) take(now time.Duration, f *follow, p *Pulled, fx *Effects) {
 	}
 	if n == 0 {
 		s.x.following.stalled = true
-		return
+		return c
 	}
 	c.First = c.Last - uint64(n) + 1
 	if p.Shared != nil {
 		c.Shared = p.Shared[skip : skip+n]
 	}
 	s.move(f, p.After+uint64(skip+n))
-	s.commit(c, pending{first: c.First, last: c.Last, follow: f, cursor: f.cursor}, fx)
+	return c
 }
 
 // Born says that there is a topic now; it is followed from its first frame where a pattern of the client's matches it (P-32).

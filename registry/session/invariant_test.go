@@ -136,13 +136,13 @@ func (w *world) checkAnswer(p *caller, r session.Reply) {
 			w.fail("read %d was answered with %+v", p.n, r)
 		}
 	case "publish":
-		w.checkStored(p, r.Stored)
+		w.checkStored(p, &r.Stored)
 	}
 }
 
 func (w *world) checkStored(p *caller, st *session.Stored) {
 	switch {
-	case st == nil || !p.stored:
+	case st.Status == "" || !p.stored:
 		w.fail("P-26: publish %d was answered before it was confirmed", p.n)
 	case st.First != p.first || st.Last != p.last || st.Duplicate != p.duplicate:
 		w.fail("publish %d of %d..%d was answered with %+v", p.n, p.first, p.last, st)

@@ -21,21 +21,26 @@ type Publish struct {
 // pending is one update between its commit and the store's word: a call's frames, a snapshot, or what rides along alone. followers are
 // repeats that share its outcome.
 type pending struct {
-	token       uint64
-	first, last uint64 // 0 for no frames
+	token uint64
+	appended
+	record    *RecordKey
+	followers []follower
+	told      *told     // entries about subscriptions that it changes; nil for none
+	sub       *change   // of what the client has subscribed to; nil for none
+	closes    bool      // the frame that closes the topic
+	snapshots bool      // the commit that stores snapshot, or drops the stored one where that is nil
+	snapshot  *snapshot // see there
+	deletes   bool      // the commit that ends the life
+	lazy      bool      // it may be lost with the process
+}
+
+// appended are frames that have a seq and are not confirmed yet; 0 for none. to, where it is not nil, waits for them, up to level.
+type appended struct {
+	first, last uint64
 	to          any
 	level       Level
-	record      *RecordKey
-	followers   []follower
 	follow      *follow // whose cursor moves to cursor with the frames; nil where they are no topic's
 	cursor      uint64
-	told        *told     // entries about subscriptions that it changes; nil for none
-	sub         *change   // of what the client has subscribed to; nil for none
-	closes      bool      // the frame that closes the topic
-	snapshots   bool      // the commit that stores snapshot, or drops the stored one where that is nil
-	snapshot    *snapshot // see there
-	deletes     bool      // the commit that ends the life
-	lazy        bool      // it may be lost with the process
 }
 
 type follower struct {
@@ -67,24 +72,41 @@ func (s *Session) Publish(now time.Duration, p Publish, fx *Effects) {
 		return
 	}
 	s.active = now // as of this update: a kill right behind it must not leave the frames to the janitor
-	var c Commit
+	var last uint64
 	for _, b := range p.Bodies {
 		if p.Topic != "" {
 			b = protocol.WithTopic(b, p.Topic, s.box.Tail()+1)
 		}
-		c.Last = s.box.Append(b, now)
+		last = s.box.Append(b, now)
 		if s.kept != nil {
 			s.kept.ahead += int64(len(b)) + protocol.FrameOverhead
 		}
 	}
-	c.First = c.Last - uint64(len(p.Bodies)) + 1
-	c.Record, c.Sum = p.Record, p.Sum
-	s.more(fx)
+	first := last - uint64(len(p.Bodies)) + 1
 	if p.Record != nil {
-		fx.event(EventRecordPushed, s.remember(now, *p.Record, record{sum: p.Sum, first: c.First, last: c.Last, at: now}))
+		s.more(fx)
+		fx.event(EventRecordPushed, s.remember(now, *p.Record, record{sum: p.Sum, first: first, last: last, at: now}))
 	}
-	s.x.closed = p.Closes
-	s.commit(c, pending{first: c.First, last: c.Last, to: p.To, level: p.Level, record: p.Record, closes: p.Closes}, fx)
+	if p.Closes {
+		s.more(fx).closed = true
+	}
+	a := appended{first: first, last: last, to: p.To, level: p.Level}
+	if !s.instant(now, &a, fx) {
+		s.more(fx)
+		s.commit(Commit{First: first, Last: last, Record: p.Record, Sum: p.Sum}, pending{appended: a, record: p.Record, closes: p.Closes}, fx)
+	}
+}
+
+// instant confirms frames where the store has nothing to say about them.
+func (s *Session) instant(now time.Duration, a *appended, fx *Effects) bool {
+	if !s.cfg.Instant || s.x != nil && len(s.x.pending) > 0 {
+		return false
+	}
+	if s.x != nil {
+		s.tellFollowing(nil)
+	}
+	s.confirm(now, a, nil, fx)
+	return true
 }
 
 // Appended appends to dst the bodies that a Commit's seqs stand for.

@@ -39,6 +39,9 @@ type Config struct {
 	NewEpoch   func() uint64
 	Generation uint32
 
+	// Instant says that the store confirms every update at once and keeps nothing of it: frames are confirmed as they are appended, without a Commit. It
+	// goes not together with Kept.
+	Instant bool
 	// Kept says that a store has the clients too, so that they can leave memory: bodies above SpillAbove bytes, and whole clients that
 	// have been idle for SleepAfter; zero or less: not for that.
 	Kept       bool

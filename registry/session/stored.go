@@ -79,7 +79,7 @@ func (s *Session) PutSnapshot(now time.Duration, asOf protocol.Cursor, data []by
 		n.data = data
 	}
 	x.latest = n
-	s.commit(Commit{Snapshot: data}, pending{to: to, snapshots: true, snapshot: n}, fx)
+	s.commit(Commit{Snapshot: data}, pending{appended: appended{to: to}, snapshots: true, snapshot: n}, fx)
 }
 
 // DropSnapshot forgets the stored snapshot; to is answered when that is confirmed, or with not_found.
@@ -95,7 +95,7 @@ func (s *Session) DropSnapshot(now time.Duration, to any, fx *Effects) {
 		return
 	}
 	s.x.latest = nil
-	s.commit(Commit{}, pending{to: to, snapshots: true}, fx)
+	s.commit(Commit{}, pending{appended: appended{to: to}, snapshots: true}, fx)
 }
 
 // changesSnapshot says why the stored snapshot may not be changed now.

@@ -58,7 +58,7 @@ func (k *kept) entry(more, less bool) {
 	}
 }
 
-// tellFollowing fills in which subscriptions an update is to keep, and notes that the store knows them.
+// tellFollowing fills in which subscriptions an update is to keep, and notes that the store knows them. c is not used where no store keeps the client.
 func (s *Session) tellFollowing(c *Commit) {
 	g := s.x.following
 	switch {

@@ -33,7 +33,7 @@ func (s *Session) Unsubscribe(now time.Duration, in Subscribe, fx *Effects) {
 		s.active = now
 	}
 	s.release(now, in.Topic, fx)
-	s.commit(Commit{}, pending{to: in.To, sub: &change{leaves: in.Topic, seq: s.box.Tail(), gen: in.Gen}}, fx)
+	s.commit(Commit{}, pending{appended: appended{to: in.To}, sub: &change{leaves: in.Topic, seq: s.box.Tail(), gen: in.Gen}}, fx)
 }
 
 // release lets go of a subscription; the store is told with the next update.

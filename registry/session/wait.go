@@ -36,7 +36,7 @@ func (s *Session) await(w wait, fx *Effects) {
 	if s.answerWait(w, fx) {
 		return
 	}
-	if s.x.drain != nil {
+	if s.more(fx).drain != nil {
 		s.answer(w, s.level(w.last), protocol.ShortDraining, fx)
 		return
 	}
@@ -75,7 +75,7 @@ func (s *Session) answerWait(w wait, fx *Effects) bool {
 }
 
 func (s *Session) answer(w wait, l Level, reason string, fx *Effects) {
-	fx.Replies = append(fx.Replies, Reply{To: w.to, Stored: &Stored{
+	fx.Replies = append(fx.Replies, Reply{To: w.to, Stored: Stored{
 		Epoch: s.Epoch(), First: w.first, Last: w.last, Status: l.String(), Reason: reason, Duplicate: w.duplicate,
 	}})
 }

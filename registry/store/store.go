@@ -140,6 +140,13 @@ type Store interface {
 	Close() error
 }
 
+// Instant is a Store that keeps nothing, so that it confirms every Commit at once: an owner need not ask it about frames.
+type Instant interface {
+	Store
+	// KeepsNothing says so.
+	KeepsNothing()
+}
+
 // Keeper is a Store whose clients are there without being in memory. One owner at a time speaks for a client, and loads it only when
 // every commit of the owner before it is answered.
 type Keeper interface {
