@@ -3,7 +3,8 @@
 //
 //   auth {"client_id":"ID","serverOffset":N,"topic":"T","topicOffset":M}; serverOffset 0 and no topicOffset at first
 //
-// Events are "frame" (object, N), and "topic" (object, M) for the topic, which is a room.
+// Events are "frame" (object, N), and "topic" (object, M) for the topic, which is a room. Who brings no topicOffset is told where the topic stands by
+// "following" (M), and has what comes from then on.
 //
 // With --recovery it is the library's own connectionStateRecovery instead: each client is a room, the application keeps nothing, and a client comes back
 // with auth.pid and auth.offset. Then an "attached" event without arguments comes first: a client that has had no event has no offset to come back with.
@@ -88,7 +89,8 @@ io.on('connection', (socket) => {
   if (topic) {
     const log = topicOf(topic);
     socket.join('topic ' + topic);
-    log.after(topicOffset ?? log.seq, (object, seq) => socket.emit('topic', object, seq));
+    if (topicOffset === undefined) socket.emit('following', log.seq);
+    else log.after(topicOffset, (object, seq) => socket.emit('topic', object, seq));
   }
   outbox.after(serverOffset, (object, seq) => socket.emit('frame', object, seq));
 });

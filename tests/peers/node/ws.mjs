@@ -25,7 +25,7 @@ function topicOf(name) {
 
 function send(socket, message) {
   if (socket.bufferedAmount > bufferLimit) socket.terminate();
-  else socket.send(message);
+  else socket.send(message, { binary: false });
 }
 
 function publish(client, json) {
