@@ -24,6 +24,13 @@ type Dialect interface {
 	Publish(client string, frames [][]byte) (target, contentType string, body []byte, ok bool)
 }
 
+// Ticker is a Dialect whose clients do something by the clock as well, such as to ack what has gathered.
+type Ticker interface {
+	Dialect
+	// Tick is called about once a second for each client that is attached. What it says goes into s.Out.
+	Tick(s *Session)
+}
+
 // Session is one client across its connections.
 type Session struct {
 	// ID is the client's id; Topic what it follows, "" for nothing but its own frames.
@@ -37,6 +44,19 @@ type Session struct {
 
 	engine sessionEngine
 }
+
+// NewSession returns a session without an engine, to try a dialect with: its Ready and Frame call the functions given.
+func NewSession(id, topic string, ready func(), frame func(data []byte)) *Session {
+	return &Session{ID: id, Topic: topic, engine: rehearsal{ready, frame}}
+}
+
+type rehearsal struct {
+	onReady func()
+	onFrame func(data []byte)
+}
+
+func (r rehearsal) ready(*Session)                { r.onReady() }
+func (r rehearsal) frame(_ *Session, data []byte) { r.onFrame(data) }
 
 // sessionEngine is what the engine does with what a dialect has found.
 type sessionEngine interface {

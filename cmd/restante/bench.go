@@ -11,6 +11,8 @@ import (
 
 // benchCmd loads a broker that runs elsewhere.
 type benchCmd struct {
+	Run       benchRunCmd       `cmd:"" help:"Run a profile against a server that is started for it, and print what it costs."`
+	Stand     benchStandCmd     `cmd:"" help:"Be the server under load of restante bench run, or of the comparison in tests/peers."`
 	Followers benchFollowersCmd `cmd:"" help:"Many clients follow one topic; some lose their connection all the time."`
 }
 
