@@ -100,8 +100,11 @@ func (c *client) Receive(m any) {
 			c.account(before)
 		}
 	}()
-	_, t.fx.Defer = m.(*publishMail)
-	c.input(c.reg.sys.Now(), m, &t.fx)
+	now := c.reg.sys.Now()
+	if _, publishes := m.(*publishMail); publishes && c.more != nil {
+		t.fx.Defer = c.reg.crowd.joins(now)
+	}
+	c.input(now, m, &t.fx)
 	c.obey(t)
 	done = true
 	c.account(before)

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,6 +14,28 @@ const (
 	// probeEvery is how many rounds a flusher whose pauses gather nothing goes on without one.
 	probeEvery = 64
 )
+
+// fewPublishes is how many publishes in a millisecond write to their readers themselves. A frame that comes alone waits for nothing and wakes nobody.
+const fewPublishes = 16
+
+// crowdLasts is for how many milliseconds a crowd is expected to go on: a publisher that waits for its readers has gaps.
+const crowdLasts = 5
+
+// crowd tells publishes that come alone from those that come in a crowd. It counts those of the millisecond that it is; a count that is a little wrong does no harm.
+type crowd struct {
+	at atomic.Int64 // which millisecond
+	n  atomic.Int64
+	is atomic.Bool // the millisecond before was crowded
+}
+
+// joins notes one more, and reports whether it is in a crowd.
+func (c *crowd) joins(now time.Duration) bool {
+	if at, was := now.Milliseconds(), c.at.Load(); was != at {
+		c.at.Store(at)
+		c.is.Store(c.n.Swap(0) > fewPublishes && at <= was+crowdLasts)
+	}
+	return c.n.Add(1) > fewPublishes || c.is.Load()
+}
 
 // flusher runs the turns in which clients write what publishers have left for them (session.Effects.Defer). It is a goroutine while there is any: frames that
 // are published in quick succession cost one wake-up in all, and those of one client leave together.
@@ -42,7 +65,7 @@ func (r *Registry) flush(c *client) {
 	f.waiting = append(f.waiting, c)
 	if !f.running {
 		f.running = true
-		go f.run(time.Duration(len(r.flushers)))
+		go f.run(2)
 	}
 }
 

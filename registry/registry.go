@@ -53,7 +53,8 @@ type Registry struct {
 	shards [shardCount]shard
 	gens   atomic.Uint64 // the last generation given to a connection
 
-	flushers []flusher // one for each core
+	flushers []flusher // one for every two cores: who publishes needs some, too
+	crowd    crowd
 
 	allHead  atomic.Uint64 // of protocol.AllTopic
 	patterns patterns
@@ -81,7 +82,7 @@ type draining struct {
 func New(sys *actors.System, st store.Store, cfg Config) *Registry {
 	r := &Registry{
 		cfg: cfg, sys: sys, store: st, counters: sys.Counters(), seed: maphash.MakeSeed(),
-		started: time.Now().Add(-sys.Now()), flushers: make([]flusher, runtime.GOMAXPROCS(0)),
+		started: time.Now().Add(-sys.Now()), flushers: make([]flusher, max(runtime.GOMAXPROCS(0)/2, 1)),
 	}
 	if r.cfg.Session.NewEpoch == nil {
 		r.cfg.Session.NewEpoch = newEpoch
