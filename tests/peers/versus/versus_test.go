@@ -30,7 +30,7 @@ var errBroken = errors.New("broken off")
 
 func newWorld(t *testing.T, dir string, passes int, list string, resume bool) *world {
 	t.Helper()
-	servers, err := chosenServers("restante,floor,floor-16,handrolled,ws")
+	servers, err := chosenServers("restante,floor,handrolled,ws")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,9 +65,9 @@ func TestServersAlternate(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"unicast-1000 restante", "unicast-1000 floor", "unicast-1000 floor-16", "unicast-1000 handrolled", "unicast-1000 ws",
+		"unicast-1000 restante", "unicast-1000 floor", "unicast-1000 handrolled", "unicast-1000 ws",
 		"storm-5000 restante", "storm-5000 handrolled", "storm-5000 ws",
-		"unicast-1000 floor", "unicast-1000 floor-16", "unicast-1000 handrolled", "unicast-1000 ws", "unicast-1000 restante",
+		"unicast-1000 floor", "unicast-1000 handrolled", "unicast-1000 ws", "unicast-1000 restante",
 		"storm-5000 handrolled", "storm-5000 ws", "storm-5000 restante",
 	}
 	if !slices.Equal(w.ran, want) {
