@@ -10,8 +10,8 @@ import (
 // wakeAtOnce is how many sleeping followers are being woken at once for a topic's news.
 const wakeAtOnce = 64
 
-// fanOut tells a topic's news to its followers, on a goroutine of its own, until there is no more of it. It runs their turns one after the other:
-// a topic with many followers takes one core at the most, and news that comes meanwhile is told together.
+// fanOut tells a topic's news to its followers, on a goroutine of its own, until there is no more of it. It runs their turns itself, those of many followers on every
+// core: nobody is woken for his turn, and news that comes meanwhile is told together.
 func (c *client) fanOut(side *topicSide) {
 	for p := side.take(); p != nil; p = side.take() {
 		m := &newsMail{p}
@@ -27,11 +27,11 @@ func (c *client) fanOut(side *topicSide) {
 }
 
 func (c *client) tellFollowers(side *topicSide, m *newsMail) {
-	for _, f := range side.followers() {
+	c.reg.together(side.followers(), func(f *client) {
 		if !f.do(m) {
 			side.lost(f)
 		}
-	}
+	})
 	if side.isUnborn() {
 		side.setUnborn(false)
 		c.tellPatterns()
@@ -44,11 +44,33 @@ func (c *client) tellFollowers(side *topicSide, m *newsMail) {
 // tellAll tells every client that is awake; whoever wakes asks for it.
 func (r *Registry) tellAll(m *newsMail) {
 	for i := range r.shards {
-		for _, f := range r.shards[i].all() {
+		r.together(r.shards[i].all(), func(f *client) {
 			if !f.isTopic() {
 				f.do(m)
 			}
+		})
+	}
+}
+
+// manyAtOnce is from how many clients on their turns are shared out among the cores.
+const manyAtOnce = 256
+
+// together calls do for each of all, on every core where there are many, and returns when that is done.
+func (r *Registry) together(all []*client, do func(*client)) {
+	var others sync.WaitGroup
+	defer others.Wait()
+	if each := (len(all) + r.cores - 1) / r.cores; len(all) >= manyAtOnce {
+		for ; len(all) > each; all = all[each:] {
+			part := all[:each]
+			others.Go(func() {
+				for _, c := range part {
+					do(c)
+				}
+			})
 		}
+	}
+	for _, c := range all {
+		do(c)
 	}
 }
 

@@ -56,7 +56,7 @@ func (l *Link) PingDue() { l.c.tell(pingMail(l.gen)) }
 func (l *Link) Written() { l.c.tell(writtenMail(l.gen)) }
 
 // Gone is the connection's last word; left says that its client closed it with 1000 or 1001 (P-11).
-func (l *Link) Gone(left bool) { l.c.tell(goneMail{l.gen, left}) }
+func (l *Link) Gone(left bool) { l.c.do(goneMail{l.gen, left}) }
 
 // Attach starts an attach of p to clientID, making the client where there is none (P-29). It does not block: what it came to
 // is told to p, by exactly one Attached or Refused.

@@ -55,6 +55,7 @@ type Registry struct {
 
 	flushers []flusher // one for every two cores: who publishes needs some, too
 	crowd    crowd
+	cores    int
 
 	allHead  atomic.Uint64 // of protocol.AllTopic
 	patterns patterns
@@ -82,7 +83,7 @@ type draining struct {
 func New(sys *actors.System, st store.Store, cfg Config) *Registry {
 	r := &Registry{
 		cfg: cfg, sys: sys, store: st, counters: sys.Counters(), seed: maphash.MakeSeed(),
-		started: time.Now().Add(-sys.Now()), flushers: make([]flusher, max(runtime.GOMAXPROCS(0)/2, 1)),
+		started: time.Now().Add(-sys.Now()), cores: runtime.GOMAXPROCS(0), flushers: make([]flusher, max(runtime.GOMAXPROCS(0)/2, 1)),
 	}
 	if r.cfg.Session.NewEpoch == nil {
 		r.cfg.Session.NewEpoch = newEpoch

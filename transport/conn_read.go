@@ -91,7 +91,7 @@ func (c *conn) feed(b []byte) (n int, ended bool) {
 	}
 	if c.parser.peerCode != 0 {
 		c.gate.end()
-		c.Tell(c, msgPeerClosed{c.parser.peerCode})
+		c.Do(c, msgPeerClosed{c.parser.peerCode})
 		return n, true
 	}
 	switch began := c.began.Load(); {

@@ -107,13 +107,14 @@ type Handler struct {
 	paths   routes
 	metrics http.Handler
 
-	conns   connSet  // the open WebSocket connections
+	conns   connSet // the open WebSocket connections
+	ids     *ids
 	pollers *pollers // nil where sockets have goroutines
 }
 
 // New returns a Handler that serves reg. The system gives it time, counters and goroutines; both must outlive it.
 func New(sys *actors.System, reg Registry, cfg Config) *Handler {
-	h := &Handler{cfg: cfg.withDefaults(), reg: reg, sys: sys, log: cfg.Logger, origins: map[string]bool{}}
+	h := &Handler{cfg: cfg.withDefaults(), reg: reg, sys: sys, log: cfg.Logger, origins: map[string]bool{}, ids: newIDs()}
 	if h.log == nil {
 		h.log = sys.Logger()
 	}

@@ -65,6 +65,7 @@ type poller struct {
 	sockets []*pollSocket
 	n       int // of sockets
 	closing []*pollSocket
+	awake   bool // the goroutine will look at closing before it waits again
 }
 
 // pollSocket is a TCP socket that its poller reads.
@@ -233,7 +234,7 @@ func (p *poller) begin() error {
 func (p *poller) closeSoon(s *pollSocket) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closing = append(p.closing, s); len(p.closing) == 1 {
+	if p.closing = append(p.closing, s); len(p.closing) == 1 && !p.awake {
 		one := [8]byte{1}
 		_, _ = syscall.Write(p.bell, one[:]) // it is full only when it rings already
 	}
@@ -253,6 +254,7 @@ func (p *poller) loop() {
 		if err == nil {
 			err = failed
 		}
+		p.wakes()
 		for _, e := range events[:max(n, 0)] {
 			p.handle(e, buf)
 		}
@@ -261,6 +263,12 @@ func (p *poller) loop() {
 		}
 	}
 	panic("transport: the poller's own descriptor failed: " + err.Error()) // no socket of this process is heard any more
+}
+
+func (p *poller) wakes() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.awake = true
 }
 
 // handle serves one socket that is ready.
@@ -352,7 +360,7 @@ func (p *poller) closeAll() (over bool) {
 		p.mu.Lock()
 		p.n -= len(closing)
 	}
-	if p.n > 0 {
+	if p.awake = false; p.n > 0 {
 		return false
 	}
 	_, _ = p.epoll.Close(), syscall.Close(p.bell)
@@ -364,11 +372,8 @@ func (p *poller) closeAll() (over bool) {
 func (s *pollSocket) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.events != 0 {
-		_ = syscall.EpollCtl(s.poller().fd, syscall.EPOLL_CTL_DEL, int(s.fd), nil)
-		s.events = 0
-	}
-	_ = syscall.Close(int(s.fd))
+	s.events = 0
+	_ = syscall.Close(int(s.fd)) // with which the kernel forgets it
 	if s.reading {
 		s.reading = false
 		s.c.readOut()

@@ -30,8 +30,7 @@ type socket interface {
 func newSocket(c *conn, nc net.Conn) socket {
 	tcp := tcpOf(nc)
 	if tcp != nil {
-		// Neither is needed for being right, so that a failure is no reason to refuse the connection.
-		_ = tcp.SetNoDelay(true)
+		// It is not needed for being right, so that a failure is no reason to refuse the connection. (TCP_NODELAY is Go's default.)
 		_ = tcp.SetWriteBuffer(sendBuffer)
 	}
 	if net.Conn(tcp) == nc && tcp != nil && c.h.pollers != nil {

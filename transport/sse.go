@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/restante/restante/protocol"
 )
 
@@ -52,7 +50,7 @@ func (h *Handler) events(c *call) (answer, error) {
 // parseEvents reads what the stream is to begin with. Last-Event-ID, which a browser sends by itself when it comes back, wins over the since of the URL.
 func (h *Handler) parseEvents(c *call) (attachRequest, *protocol.Error) {
 	a := attachRequest{clientID: strings.Clone(c.name), Attach: Attach{
-		ConnectionID: uuid.NewString(), Transport: "sse",
+		ConnectionID: h.ids.next(), Transport: "sse",
 		PingInterval: max(h.cfg.PingInterval, 0), PongTimeout: max(h.cfg.PongTimeout, 0),
 	}}
 	if err := protocol.CheckClientID(a.clientID); err != nil {

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/restante/restante/protocol"
 )
 
@@ -25,7 +23,7 @@ type attachRequest struct {
 // Parameters that nobody asks for are ignored, as everywhere.
 func (h *Handler) parseAttach(r *http.Request) (attachRequest, *protocol.Error) {
 	a := attachRequest{Attach: Attach{
-		ConnectionID: uuid.NewString(), Transport: "websocket",
+		ConnectionID: h.ids.next(), Transport: "websocket",
 		PingInterval: max(h.cfg.PingInterval, 0), PongTimeout: max(h.cfg.PongTimeout, 0),
 	}}
 	query, err := url.ParseQuery(r.URL.RawQuery)
@@ -47,7 +45,7 @@ func readClientID(a *attachRequest, c *call) error {
 	case err != nil:
 		return err
 	case !present:
-		a.clientID = uuid.NewString()
+		a.clientID = c.h.ids.next()
 		return nil
 	}
 	a.clientID = strings.Clone(id) // it outlives the request, and a part of it would keep all of it, its token too

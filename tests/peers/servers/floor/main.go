@@ -21,6 +21,12 @@ func main() {
 	listen := flag.String("listen", "127.0.0.1:7482", "address to listen on")
 	flag.Parse()
 	f := &floor{clients: map[string]*client{}, topics: map[string][]*client{}}
+	epoll, err := syscall.EpollCreate1(0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	f.epoll = epoll
+	go f.read()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ws", f.serve)
 	mux.Handle("/bench/", stand.Handler("floor", "write(2)", f))
@@ -29,13 +35,39 @@ func main() {
 
 // floor has the sockets. Its publisher is one goroutine.
 type floor struct {
+	epoll int
+
 	mu      sync.RWMutex
 	clients map[string]*client
 	topics  map[string][]*client
 	buf     []byte // the publisher's
 }
 
-// client is a socket. It is never read: what the client says, and that it is gone, shows when it is written to.
+// read reads all sockets. What clients say is thrown away, but for their goodbye.
+func (f *floor) read() {
+	var events [256]syscall.EpollEvent
+	b := make([]byte, 64<<10)
+	for {
+		n, err := syscall.EpollWait(f.epoll, events[:], -1)
+		if err != nil && err != syscall.EINTR {
+			log.Fatal(err)
+		}
+		for _, e := range events[:max(n, 0)] {
+			fd := int(e.Fd)
+			n, err := syscall.Read(fd, b)
+			if n > 0 && b[0]&0x0f != byte(ws.OpClose) || err == syscall.EAGAIN {
+				continue
+			}
+			if n > 0 {
+				_, _ = syscall.Write(fd, ws.CompiledCloseNormalClosure)
+			}
+			_ = syscall.EpollCtl(f.epoll, syscall.EPOLL_CTL_DEL, fd, nil)
+			_ = syscall.Close(fd)
+		}
+	}
+}
+
+// client is a socket.
 type client struct {
 	fd int
 }
@@ -72,6 +104,7 @@ func (f *floor) serve(w http.ResponseWriter, r *http.Request) {
 		f.topics[t] = append(f.topics[t], c)
 	}
 	f.mu.Unlock()
+	_ = syscall.EpollCtl(f.epoll, syscall.EPOLL_CTL_ADD, fd, &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(fd)})
 	_ = c.write(ws.MustCompileFrame(ws.NewTextFrame([]byte(`{"ready":true}`))))
 }
 
