@@ -39,16 +39,16 @@ func (m *Mailbox) receive(o Owner, msg any) {
 			return
 		}
 		// runtime.Goexit: this goroutine ends, so another one takes over the turn, with the mailbox still held.
-		go m.takeOver(o, msg, debug.Stack())
+		go m.takeOver(o, msg, ErrGoexit, debug.Stack())
 	}()
 	o.Receive(msg)
 	returned = true
 }
 
-// takeOver goes on with a turn whose goroutine was ended while it handled msg.
-func (m *Mailbox) takeOver(o Owner, msg any, stack []byte) {
+// takeOver goes on with a turn that failed while it handled msg, on another goroutine.
+func (m *Mailbox) takeOver(o Owner, msg, reason any, stack []byte) {
 	defer func() { go m.resume(o) }() // deferred, since Failed may end this goroutine too
-	m.failed(o, msg, ErrGoexit, stack)
+	m.failed(o, msg, reason, stack)
 }
 
 // resume goes on with a turn that lost its goroutine between two messages.

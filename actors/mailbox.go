@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 )
@@ -28,11 +29,11 @@ const (
 // inline counts the turns that run on goroutines of callers of Do.
 var inline atomic.Int64
 
-type mailboxState uint8
-
+// The states of a mailbox. A turn begins and ends without the lock where nothing waits: from idle to running and back.
 const (
-	mailboxIdle mailboxState = iota
-	mailboxRunning
+	mailboxIdle    uint32 = iota
+	mailboxRunning        // nothing waits
+	mailboxBusy           // a turn runs, and mail waits
 	mailboxHeld
 	mailboxClosed
 )
@@ -45,7 +46,7 @@ const (
 type Mailbox struct {
 	mu    sync.Mutex // held for a push or a pop, never while a message is handled
 	queue *ring      // nil while nothing waits
-	state mailboxState
+	state atomic.Uint32
 }
 
 // Tell queues msg for o, which must be the owner of m, and returns at once. It starts a turn on a new goroutine when none
@@ -67,20 +68,43 @@ func (m *Mailbox) Tell(o Owner, msg any) bool {
 // Inside another actor's turn it is allowed, but makes that turn wait for this one; prefer Tell there. However it is
 // nested, at most 64 turns run so at once; further ones get their goroutine as with Tell.
 func (m *Mailbox) Do(o Owner, msg any) bool {
+	taken, _ := m.DoNow(o, msg)
+	return taken
+}
+
+// DoNow is Do, and says besides whether msg has been handled when it returns: its owner is done with it, whatever it did or failed at.
+func (m *Mailbox) DoNow(o Owner, msg any) (taken, handled bool) {
 	switch m.offer(msg) {
 	case mailboxIdle:
 		if inline.Add(1) > maxInline {
 			inline.Add(-1)
 			go m.turn(o, msg, turnBudget)
-			return true
+			return true, false
 		}
 		defer inline.Add(-1)
 		m.turn(o, msg, doBudget)
-		return true
+		return true, true
 	case mailboxClosed:
-		return false
+		return false, false
 	default:
-		return true
+		return true, false
+	}
+}
+
+// Enter begins a turn on the caller's goroutine without a message, if no turn runs and nothing waits; else it returns false. Who has entered has the owner's
+// state to itself for a few words, and defers Leave at once. It must not block nor call another actor, for this turn is not counted among those that run
+// inline, nor end the goroutine.
+func (m *Mailbox) Enter() bool { return m.state.CompareAndSwap(mailboxIdle, mailboxRunning) }
+
+// Leave, deferred, ends the turn of an Enter. A panic since then ends here, and is told to o.Failed with a nil message. That, and what has come meanwhile, is
+// handled on a goroutine of its own.
+func (m *Mailbox) Leave(o Owner) {
+	if reason := recover(); reason != nil {
+		go m.takeOver(o, nil, reason, debug.Stack())
+		return
+	}
+	if msg, more := m.next(); more {
+		go m.turn(o, msg, turnBudget)
 	}
 }
 
@@ -108,33 +132,53 @@ func (m *Mailbox) Leave(o Owner) {
 
 // offer returns the state that it found: idle, and the caller has won the turn and starts it with msg; running or held, and msg
 // is queued; closed, and msg is not taken.
-func (m *Mailbox) offer(msg any) mailboxState {
+func (m *Mailbox) offer(msg any) (found uint32) {
+	if m.Enter() {
+		return mailboxIdle
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	found := m.state
-	switch found {
-	case mailboxIdle:
-		m.state = mailboxRunning
-	case mailboxRunning, mailboxHeld:
-		if m.queue == nil {
-			m.queue = rings.Get().(*ring)
+	for {
+		switch found = m.state.Load(); found {
+		case mailboxIdle:
+			if m.Enter() {
+				return found
+			}
+		case mailboxRunning:
+			if m.state.CompareAndSwap(mailboxRunning, mailboxBusy) { // else the turn has ended meanwhile
+				m.push(msg)
+				return found
+			}
+		case mailboxBusy, mailboxHeld:
+			m.push(msg)
+			return found
+		default:
+			return found
 		}
-		m.queue.push(msg)
 	}
-	return found
+}
+
+// push queues msg, with m.mu held.
+func (m *Mailbox) push(msg any) {
+	if m.queue == nil {
+		m.queue = rings.Get().(*ring)
+	}
+	m.queue.push(msg)
 }
 
 // Hold keeps messages back until Release: the owner is not ready for them. It is called before anybody else knows m.
 func (m *Mailbox) Hold() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.state = mailboxHeld
+	m.state.Store(mailboxHeld)
 }
 
 // Release ends a Hold, once: o, on a new goroutine, is given first and then what has come meanwhile, in order.
 func (m *Mailbox) Release(o Owner, first any) {
 	m.mu.Lock()
-	m.state = mailboxRunning
+	if m.queue != nil {
+		m.state.Store(mailboxBusy)
+	} else {
+		m.state.Store(mailboxRunning)
+	}
 	m.mu.Unlock()
 	go m.turn(o, first, turnBudget)
 }
@@ -155,19 +199,20 @@ func (m *Mailbox) turn(o Owner, msg any, budget int) {
 }
 
 // next takes the next message, or ends the turn.
-func (m *Mailbox) next() (any, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.queue == nil {
-		if m.state == mailboxRunning {
-			m.state = mailboxIdle
-		}
+func (m *Mailbox) next() (msg any, more bool) {
+	if m.state.CompareAndSwap(mailboxRunning, mailboxIdle) {
 		return nil, false
 	}
-	msg := m.queue.pop()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.queue == nil { // closed
+		return nil, false
+	}
+	msg = m.queue.pop()
 	if m.queue.n == 0 {
 		m.queue.giveBack()
 		m.queue = nil
+		m.state.Store(mailboxRunning)
 	}
 	return msg, true
 }
@@ -198,7 +243,7 @@ func (m *Mailbox) Close() (rest []any) {
 
 // close is Close with m.mu held.
 func (m *Mailbox) close() (rest []any) {
-	m.state = mailboxClosed
+	m.state.Store(mailboxClosed)
 	if m.queue == nil {
 		return nil
 	}

@@ -26,7 +26,7 @@ func TestAnIdleMailboxIsSmallAndHoldsNoQueue(t *testing.T) {
 		synctest.Wait()
 		require.Zero(t, o.Len())
 		require.Nil(t, o.queue, "the queue goes back when the last message is taken")
-		require.Equal(t, mailboxIdle, o.state)
+		require.Equal(t, mailboxIdle, o.state.Load())
 		require.Len(t, o.got, 5000)
 	})
 }
@@ -39,12 +39,11 @@ func TestMessagesOfOneSenderStayInOrderAndTurnsDoNotOverlap(t *testing.T) {
 		handled, inside := 0, 0 // plain: the race detector sees two turns at once
 		o := &bare{}
 		wrong := 0
-		o.receive = func(msg any) {
+		handle := func(m numbered) {
 			inside++
 			if inside != 1 {
 				wrong++
 			}
-			m := msg.(numbered)
 			if m.n != last[m.sender]+1 {
 				wrong++
 			}
@@ -52,13 +51,27 @@ func TestMessagesOfOneSenderStayInOrderAndTurnsDoNotOverlap(t *testing.T) {
 			handled++
 			inside--
 		}
+		o.receive = func(msg any) { handle(msg.(numbered)) }
+		enter := func(m numbered) bool {
+			if !o.Enter() {
+				return false
+			}
+			defer o.Leave(o)
+			handle(m)
+			return true
+		}
 		for s := range senders {
 			go func() {
 				for n := 1; n <= each; n++ {
-					if s%2 == 0 {
-						o.Tell(o, numbered{s, n})
-					} else {
-						o.Do(o, numbered{s, n})
+					switch m := (numbered{s, n}); {
+					case s%3 == 0:
+						o.Tell(o, m)
+					case s%3 == 1:
+						o.Do(o, m)
+					default:
+						for !enter(m) {
+							runtime.Gosched()
+						}
 					}
 				}
 			}()
@@ -74,6 +87,64 @@ func TestDoHandlesItsMessageOnTheCallersGoroutine(t *testing.T) {
 	o := &bare{receive: func(any) { handled++ }}
 	require.True(t, o.Do(o, 1))
 	require.Equal(t, 1, handled)
+}
+
+func TestDoNowSaysWhetherItHasHandledItsMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &scripted{}
+		taken, handled := o.DoNow(o, 1)
+		require.True(t, taken && handled)
+		require.Equal(t, []any{1}, o.got)
+		hold := make(chan struct{})
+		o.tell(func() { <-hold })
+		taken, handled = o.DoNow(o, 2)
+		require.True(t, taken && !handled, "another goroutine's turn will")
+		close(hold)
+		synctest.Wait()
+		require.Equal(t, []any{1, 2}, o.got)
+		o.tell(func() { o.Close() })
+		synctest.Wait()
+		taken, handled = o.DoNow(o, 3)
+		require.False(t, taken || handled)
+	})
+}
+
+func TestEnterIsATurnOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := Start(Options{Logger: new(logBuffer).logger()})
+		o := &scripted{sys: s}
+		o.Hold()
+		require.False(t, o.Enter(), "held")
+		o.Release(o, "first")
+		synctest.Wait()
+		func() {
+			require.True(t, o.Enter())
+			defer o.Leave(o)
+			require.False(t, o.Enter(), "it is entered")
+			o.tell("meanwhile")
+			synctest.Wait()
+			require.Equal(t, []any{"first"}, o.got, "a message waits until the turn is over")
+		}()
+		synctest.Wait()
+		require.Equal(t, []any{"first", "meanwhile"}, o.got)
+		require.Nil(t, o.queue)
+
+		func() {
+			require.True(t, o.Enter())
+			defer o.Leave(o)
+			o.tell("behind it")
+			panic("boom")
+		}()
+		synctest.Wait()
+		require.Equal(t, []failure{{nil, "boom"}}, o.failed)
+		require.EqualValues(t, 1, s.Counters().Panics.Load())
+		require.Equal(t, []any{"first", "meanwhile", "behind it"}, o.got, "the turn goes on")
+		require.Equal(t, mailboxIdle, o.state.Load())
+		o.tell(func() { o.Close() })
+		synctest.Wait()
+		require.False(t, o.Enter(), "closed")
+		require.NoError(t, s.Stop(t.Context()))
+	})
 }
 
 func TestDoReturnsAlthoughMessagesKeepComing(t *testing.T) {
@@ -231,9 +302,9 @@ func closeIfEmpty(m *Mailbox) bool {
 
 func TestCloseUnlessHandsBackWhatNobodyWants(t *testing.T) {
 	var m Mailbox
-	m.state = mailboxRunning // as inside a turn
+	m.state.Store(mailboxRunning) // as inside a turn
 	for _, msg := range []any{"late", 2, "word"} {
-		require.Equal(t, mailboxRunning, m.offer(msg))
+		require.Contains(t, []uint32{mailboxRunning, mailboxBusy}, m.offer(msg))
 	}
 	isInt := func(msg any) bool { _, ok := msg.(int); return ok }
 	rest, closed := m.CloseUnless(isInt)

@@ -67,13 +67,37 @@ func TestP2_PublishRefusesABadFrameByCode(t *testing.T) {
 	} {
 		_, err := b.Publish(ctx, "c", []byte(text))
 		require.Equal(t, code, protocol.AsError(err).Code, text)
+		require.Equal(t, err, b.Client("c").Post([]byte(text)))
 	}
 	_, err := b.Publish(ctx, "bad id", []byte(`{"type":"x"}`))
 	require.Equal(t, protocol.CodeBadRequest, protocol.AsError(err).Code)
+	require.Equal(t, err, b.Client("bad id").Post([]byte(`{"type":"x"}`)))
 	_, err = b.Client("c").PublishWith(ctx, PublishOptions{}, []byte(`{"type":"x"}`), []byte(`{}`))
 	require.Equal(t, 2, protocol.AsError(err).Line)
 	_, err = b.Client("c").State(ctx)
 	require.Equal(t, protocol.CodeNotFound, protocol.AsError(err).Code, "nothing was stored, and no client made")
+}
+
+func TestAPostIsThereWhenItReturnsWhereTheStoreIsInMemory(t *testing.T) {
+	b := open(t, Config{})
+	ctx := context.Background()
+	c := b.Client("c")
+	text := []byte(`{ "type": "x" }`)
+	require.NoError(t, c.Post(text))
+	copy(text, `{"type":"changed"}`) // it was copied
+	st, err := c.State(ctx)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, st.Head)
+	in, err := c.Inbox(InboxOptions{})
+	require.NoError(t, err)
+	require.NoError(t, c.Post([]byte(`{"type":"y"}`)))
+	for seq, want := range []string{`{"seq":1,"type":"x"}`, `{"seq":2,"type":"y"}`} {
+		f, err := in.Next(ctx)
+		require.NoError(t, err)
+		require.EqualValues(t, seq+1, f.Seq)
+		require.Equal(t, want, string(f.Raw))
+	}
+	require.NoError(t, in.Close())
 }
 
 func TestP28_HandlesFindTheNextLife(t *testing.T) {

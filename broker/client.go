@@ -25,7 +25,32 @@ func (c *Client) ID() string { return c.id }
 
 // Publish appends frame to the client's outbox and returns when it is confirmed. frame is copied.
 func (c *Client) Publish(ctx context.Context, frame []byte) (protocol.Published, error) {
-	return c.PublishWith(ctx, PublishOptions{}, frame)
+	body, err := c.body(frame)
+	if err != nil {
+		return protocol.Published{}, err
+	}
+	one := [...]protocol.Body{body}
+	return c.b.registry.Publish(ctx, c.id, registry.Publish{Bodies: one[:]})
+}
+
+// Post is Publish for whoever has no use for the answer: it takes frame and does not wait for the store, though one in memory has usually confirmed it when
+// Post returns. Frames that one goroutine posts to a client are stored in that order, also among those that it publishes. The error says what is known at once:
+// a frame that P-2 refuses, overloaded, draining. What goes wrong later is counted, as restante_refused_total and restante_dropped_total, and told to nobody.
+func (c *Client) Post(frame []byte) error {
+	body, err := c.body(frame)
+	if err != nil {
+		return err
+	}
+	one := [...]protocol.Body{body}
+	return c.b.registry.Post(c.id, one[:])
+}
+
+// body checks the handle's name and the frame.
+func (c *Client) body(frame []byte) (protocol.Body, error) {
+	if err := protocol.CheckClientID(c.id); err != nil {
+		return nil, err
+	}
+	return protocol.ParseBody(frame, c.b.cfg.MaxFrameBytes)
 }
 
 // PublishOptions say how to publish. The zero value is a plain publish.

@@ -113,17 +113,27 @@ func BenchmarkBacklog(b *testing.B) {
 	}
 }
 
-// BenchmarkAppendOffline measures one append to a client that nobody reads, its actor in hand, without the body: a turn of its mailbox.
+// BenchmarkAppendOffline measures one append to a client that nobody reads, its actor in hand, without the body: a turn of its mailbox. One is a visit, which is
+// what a publish does where it can; the other the turn of a mail, which it is where somebody reads or something is under way.
 func BenchmarkAppendOffline(b *testing.B) {
-	r := start(b, testConfig(), nil)
-	c, err := r.find("offline")
-	if err != nil {
-		b.Fatal(err)
-	}
-	one := []protocol.Body{body(b, `{"type":"progress","pct":40}`)}
-	b.ReportAllocs()
-	for b.Loop() {
-		c.do(&publishMail{session.Publish{Bodies: one}})
+	for _, way := range []string{"visit", "mail"} {
+		b.Run(way, func(b *testing.B) {
+			r := start(b, testConfig(), nil)
+			c, err := r.find("offline")
+			if err != nil {
+				b.Fatal(err)
+			}
+			one := []protocol.Body{body(b, `{"type":"progress","pct":40}`)}
+			m := &publishMail{session.Publish{Bodies: one}}
+			b.ReportAllocs()
+			for b.Loop() {
+				if way == "mail" {
+					c.do(m)
+				} else if done, err := c.append(one, new(taken)); !done || err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 
@@ -134,6 +144,38 @@ func BenchmarkPublish(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := r.Publish(context.Background(), "offline", p); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// eagerPeer is a connection that writes at once whatever it is given, and acks now and then.
+type eagerPeer struct {
+	link *Link
+	seq  uint64
+}
+
+func (p *eagerPeer) Attached(l *Link) { p.link = l }
+func (p *eagerPeer) Write(batch []protocol.Piece) {
+	p.seq = batch[len(batch)-1].Seq
+	p.link.Written()
+	if p.seq%500 == 0 && p.seq > 0 {
+		p.link.Message(protocol.Message{Type: protocol.TypeAck, Seq: p.seq}, nil)
+	}
+}
+func (*eagerPeer) Refused(protocol.Piece, protocol.CloseCode) {}
+func (*eagerPeer) Close(protocol.CloseCode)                   {}
+func (*eagerPeer) Pause(bool)                                 {}
+func (*eagerPeer) Handled(int)                                {}
+
+// BenchmarkPublishToReader measures a whole call with its receipt to a client that one connection reads, without the body and the write.
+func BenchmarkPublishToReader(b *testing.B) {
+	r := start(b, testConfig(), nil)
+	r.Attach("online", Attach{ConnectionID: "1", Transport: "test"}, &eagerPeer{})
+	p := Publish{Bodies: []protocol.Body{body(b, `{"type":"progress","pct":40}`)}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := r.Publish(context.Background(), "online", p); err != nil {
 			b.Fatal(err)
 		}
 	}

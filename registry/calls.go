@@ -20,7 +20,7 @@ type Read struct {
 
 // Read returns the page after in.Since (P-7), making the client where there is none. Only up_to_date waits.
 func (r *Registry) Read(ctx context.Context, clientID string, in Read) (protocol.Page, error) {
-	w := newWaiter()
+	w := new(waiter)
 	m := &readMail{in: session.Read{To: w, Since: in.Since, Limit: in.Limit, Wait: in.Wait > 0}}
 	c, e := r.tell(clientID, (*client).do, m)
 	if e != nil {
@@ -35,13 +35,13 @@ func (r *Registry) Read(ctx context.Context, clientID string, in Read) (protocol
 
 // Ack is POST …/ack; connectionID "" acks without a connection (P-11). It returns the state after it.
 func (r *Registry) Ack(ctx context.Context, clientID string, cursor protocol.Cursor, connectionID string) (protocol.State, error) {
-	w := newWaiter()
+	w := new(waiter)
 	return r.stateOf(ctx, clientID, w, &ackMail{to: w, cursor: cursor, connectionID: connectionID})
 }
 
 // State describes one client, with its attachments.
 func (r *Registry) State(ctx context.Context, clientID string) (protocol.State, error) {
-	w := newWaiter()
+	w := new(waiter)
 	return r.stateOf(ctx, clientID, w, &stateMail{to: w, one: true})
 }
 
@@ -53,7 +53,7 @@ func (r *Registry) stateOf(ctx context.Context, clientID string, w *waiter, m an
 	if _, err := w.wait(ctx, c, 0); err != nil {
 		return protocol.State{}, err
 	}
-	return w.state, nil
+	return *w.state, nil
 }
 
 // Delete closes the client's connections with 4504 and forgets it (P-28).
@@ -62,7 +62,7 @@ func (r *Registry) Delete(ctx context.Context, clientID string) error {
 }
 
 func (r *Registry) forget(ctx context.Context, name string, followers []*client) error {
-	w := newWaiter()
+	w := new(waiter)
 	c, e := r.tellKnown(name, (*client).do, &deleteMail{to: w, followers: followers})
 	if e != nil {
 		return e
@@ -125,7 +125,7 @@ func (r *Registry) List(ctx context.Context, cursor string, limit int) (protocol
 			list.Clients = append(list.Clients, r.sleeperState(id, st))
 			continue
 		}
-		w := newWaiter()
+		w := new(waiter)
 		st, err := r.stateOf(ctx, id, w, &stateMail{to: w})
 		if err == nil {
 			list.Clients = append(list.Clients, st)

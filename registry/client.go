@@ -166,9 +166,11 @@ func (c *client) input(now time.Duration, m any, fx *session.Effects) {
 		s.Read(now, m.in, fx)
 	case *ackMail:
 		s.AckBy(now, m.cursor, m.connectionID, m.to, fx)
-		m.to.state = c.state(true)
+		st := c.state(true)
+		m.to.state = &st
 	case *stateMail:
-		m.to.state = c.state(m.one)
+		st := c.state(m.one)
+		m.to.state = &st
 		m.to.answer(c, session.Reply{Closed: s.Over()})
 	case *snapshotMail:
 		c.snapshot(now, m, fx)
@@ -213,7 +215,7 @@ func (c *client) input(now time.Duration, m any, fx *session.Effects) {
 // Failed follows a panic in Receive (actors.Owner): the outbox stays as confirmed, the connections are closed with 4003,
 // and whoever waited for the failed message is answered.
 func (c *client) Failed(m, _ any) {
-	e := protocol.Errorf(protocol.CodeInternal, "the client's actor failed on this call")
+	e := errActorFailed
 	if c.session.Alive() {
 		t := new(turn) // not of the pool: the failed one may be half used
 		before := c.size()
@@ -225,6 +227,9 @@ func (c *client) Failed(m, _ any) {
 	}
 	c.refuse(m, e, protocol.CloseClientRestarted)
 }
+
+// errActorFailed is nobody's to change.
+var errActorFailed = protocol.Errorf(protocol.CodeInternal, "the client's actor failed on this call")
 
 // attach gives the connection its Link before the session decides, so that the Link is there when the first batch is.
 func (c *client) attach(now time.Duration, m *attachMail, fx *session.Effects) {

@@ -113,6 +113,18 @@ func (c *client) count(e *session.Event) {
 	}
 }
 
+// countTaken adds what a publish has come to that went without events.
+func (c *client) countTaken(t *session.Taken) {
+	n := c.reg.counters
+	n.Published.Add(int64(t.Last - t.First + 1))
+	n.PublishedBytes.Add(t.Bytes)
+	if p := &t.Pruned; p.Frames() > 0 {
+		n.Pruned[actors.PrunedCount].Add(int64(p.Count))
+		n.Pruned[actors.PrunedBytes].Add(int64(p.Bytes))
+		n.Pruned[actors.PrunedAge].Add(int64(p.Age))
+	}
+}
+
 func attachKind(e *session.Event) actors.AttachKind {
 	switch {
 	case e.Resume == protocol.ResumeFresh:

@@ -173,26 +173,28 @@ func TestP28_LateMailIsAnsweredAndBeginsNoLife(t *testing.T) {
 			go func() { deleted <- r.Delete(ctx, "c") }()
 			<-p.held
 			old := r.look("c")
-			asked := [3]*waiter{newWaiter(), newWaiter(), newWaiter()}
+			asked := [3]*waiter{new(waiter), new(waiter), new(waiter)}
 			for _, m := range []any{
 				goneMail{1, false}, writtenMail(1), &messageMail{gen: 1}, tickMail{},
 				&stateMail{to: asked[0], one: true}, &ackMail{to: asked[1]}, &deleteMail{to: asked[2]},
 			} {
 				require.True(t, old.tell(m))
 			}
-			published := newWaiter()
+			published := new(waiter)
 			if c.publishes {
 				require.True(t, old.tell(&publishMail{session.Publish{To: published, Bodies: []protocol.Body{body(t, `{"type":"y"}`)}}}))
 			}
 			close(p.release)
 			require.NoError(t, <-deleted)
 			if c.publishes {
-				st := (<-published.ch).Stored
-				require.NotEqual(t, first.Epoch, st.Epoch.String())
+				rep, err := published.wait(ctx, old, 0)
+				require.NoError(t, err)
+				require.NotEqual(t, first.Epoch, rep.Stored.Epoch.String())
 				return
 			}
 			for _, w := range asked {
-				require.Equal(t, protocol.CodeNotFound, (<-w.ch).Err.Code)
+				_, err := w.wait(ctx, old, 0)
+				require.Equal(t, protocol.CodeNotFound, protocol.AsError(err).Code)
 			}
 			require.Nil(t, r.look("c"))
 			require.EqualValues(t, 1, r.counters.ClientsCreated.Load())

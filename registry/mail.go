@@ -103,25 +103,6 @@ func (n *inFlight) release(r *Registry) {
 	*n = 0
 }
 
-// waiter is a caller that waits on its own goroutine for exactly one answer.
-type waiter struct {
-	inFlight
-	ch       chan session.Reply
-	state    protocol.State           // filled before the answer to a stateMail or ackMail
-	stored   *protocol.StoredSnapshot // the same for a snapshotMail
-	answered bool                     // belongs to the client's turn
-}
-
-func newWaiter() *waiter { return &waiter{ch: make(chan session.Reply, 1)} }
-
-func (w *waiter) answer(c *client, r session.Reply) {
-	if w.answered {
-		return
-	}
-	w.answered = true
-	w.ch <- r // has room: it is the only one
-}
-
 // sendBack is a send of another client's connection; its answer is a receipt or an error for that connection (P-18).
 type sendBack struct {
 	inFlight

@@ -29,10 +29,11 @@ const getBit = 1 << 63
 // PutSnapshot stores data, one JSON value as protocol.ParseSnapshotData returns it, as clientID's state as of a seq, making the client
 // where there is none (P-9, P-29). Errors are epoch_mismatch, conflict, too_large and overloaded.
 func (r *Registry) PutSnapshot(ctx context.Context, clientID string, asOf protocol.Cursor, data []byte) (protocol.StoredSnapshot, error) {
-	w := newWaiter()
-	if e := r.admit([]protocol.Body{data}, &w.inFlight); e != nil {
+	flying, e := r.admit([]protocol.Body{data})
+	if e != nil {
 		return protocol.StoredSnapshot{}, e
 	}
+	w := &waiter{inFlight: flying}
 	c, e := r.tell(clientID, (*client).do, &snapshotMail{to: w, do: putSnapshot, asOf: asOf, data: data})
 	if e != nil {
 		w.release(r)
@@ -42,14 +43,14 @@ func (r *Registry) PutSnapshot(ctx context.Context, clientID string, asOf protoc
 
 // Snapshot returns the stored snapshot; not_found where there is none.
 func (r *Registry) Snapshot(ctx context.Context, clientID string) (protocol.StoredSnapshot, error) {
-	w := newWaiter()
+	w := new(waiter)
 	c, e := r.tellKnown(clientID, (*client).do, &snapshotMail{to: w, do: getSnapshot})
 	return w.snapshot(ctx, c, e)
 }
 
 // DeleteSnapshot forgets the stored snapshot; not_found where there is none.
 func (r *Registry) DeleteSnapshot(ctx context.Context, clientID string) error {
-	w := newWaiter()
+	w := new(waiter)
 	c, e := r.tellKnown(clientID, (*client).do, &snapshotMail{to: w, do: dropSnapshot})
 	_, err := w.snapshot(ctx, c, e)
 	return err

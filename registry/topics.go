@@ -20,11 +20,12 @@ func (r *Registry) PublishTopic(ctx context.Context, topic string, p Publish) (p
 		k := session.IdempotencyKey(p.Credential, p.Key)
 		in.Record, in.Sum = &k, session.SumOf(p.Bodies)
 	}
-	w := newWaiter()
-	in.To = w
-	if e := r.admit(p.Bodies, &w.inFlight); e != nil {
+	flying, e := r.admit(p.Bodies)
+	if e != nil {
 		return protocol.TopicPublished{}, e
 	}
+	w := &waiter{inFlight: flying}
+	in.To = w
 	c, e := r.tell(topicName(topic), (*client).do, &publishMail{in})
 	if e != nil {
 		w.release(r)
@@ -40,7 +41,7 @@ func (r *Registry) Broadcast(ctx context.Context, p Publish) (protocol.TopicPubl
 // CloseTopic appends the topic's last frame, after which nothing can be published to it; where that was done before, it answers the same.
 // The error is not_found where there is no such topic.
 func (r *Registry) CloseTopic(ctx context.Context, topic string) (protocol.TopicPublished, error) {
-	w := newWaiter()
+	w := new(waiter)
 	in := session.Publish{To: w, Topic: topic, Closes: true, Bodies: []protocol.Body{protocol.TopicClosed()}}
 	c, e := r.tellKnown(topicName(topic), (*client).do, &closeMail{in})
 	return w.published(ctx, topic, c, e)
@@ -65,7 +66,7 @@ func (w *waiter) published(ctx context.Context, topic string, c *client, e *prot
 
 // ReadTopic returns the page of the topic's log after in.Since (P-7); it makes no topic. Only up_to_date waits, and not on a closed topic.
 func (r *Registry) ReadTopic(ctx context.Context, topic string, in Read) (protocol.TopicPage, error) {
-	w := newWaiter()
+	w := new(waiter)
 	m := &readMail{in: session.Read{To: w, Since: in.Since, Limit: in.Limit, Wait: in.Wait > 0}, known: true}
 	c, e := r.tellKnown(topicName(topic), (*client).do, m)
 	if e != nil {
@@ -104,7 +105,7 @@ func (r *Registry) Topic(ctx context.Context, topic, cursor string, limit int) (
 }
 
 func (r *Registry) topicState(ctx context.Context, topic string) (protocol.TopicState, error) {
-	w := newWaiter()
+	w := new(waiter)
 	c, e := r.tellKnown(topicName(topic), (*client).do, &stateMail{to: w})
 	if e != nil {
 		return protocol.TopicState{}, e
@@ -113,7 +114,7 @@ func (r *Registry) topicState(ctx context.Context, topic string) (protocol.Topic
 	if err != nil {
 		return protocol.TopicState{}, err
 	}
-	return topicState(topic, w.state, rep.Closed), nil
+	return topicState(topic, *w.state, rep.Closed), nil
 }
 
 func topicState(topic string, st protocol.State, closed bool) protocol.TopicState {
@@ -249,7 +250,7 @@ func ofTopic(topic string) func(protocol.StoredSnapshot, error) (protocol.Stored
 
 // subscribe is a client's subscribe or unsubscribe outside a connection; it returns the answer's frame.
 func (r *Registry) subscribe(ctx context.Context, clientID string, m protocol.Message) ([]byte, error) {
-	w := newWaiter()
+	w := new(waiter)
 	mail := &subscribeMail{
 		in:    session.Subscribe{Topic: m.Topic, Since: m.Since, History: m.History, To: w},
 		leave: m.Type == protocol.TypeUnsubscribe,
@@ -263,7 +264,10 @@ func (r *Registry) subscribe(ctx context.Context, clientID string, m protocol.Me
 		return nil, e
 	}
 	rep, err := w.wait(ctx, c, 0)
-	return rep.Frame, err
+	if err != nil {
+		return nil, err
+	}
+	return rep.Frame, nil
 }
 
 // recoverNews has the topics go on with news that an earlier process may not have told everybody. It is called once, at the start.

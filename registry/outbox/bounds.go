@@ -20,33 +20,24 @@ func (p Pruned) Frames() int { return p.Count + p.Bytes + p.Age }
 
 // Prune applies b at the time now, oldest frames first (P-13). The newest confirmed frame always stays. Age takes nothing above
 // keep, the lowest cursor attached; count and bytes do.
-func (o *Outbox) Prune(b Bounds, now time.Duration, keep uint64) Pruned {
-	var p Pruned
-	if over := int(o.Len()) - b.Frames; b.Frames > 0 && over > 0 {
-		n, freed := o.DropTo(min(o.floor+uint64(over), o.newest()))
-		p.Count, p.Freed = n, freed
+func (o *Outbox) Prune(b Bounds, now time.Duration, keep uint64) (p Pruned) {
+	if o.floor == o.head {
+		return p
 	}
-	for b.Bytes > 0 && o.bytes > b.Bytes && o.floor < o.newest() {
+	newest := o.head - 1 // how far the floor may go: the newest confirmed frame stays
+	if most := uint64(max(b.Frames, 0)); most > 0 && o.head-o.floor > most {
+		p.Count, p.Freed = o.DropTo(min(o.head-most, newest))
+	}
+	for b.Bytes > 0 && o.bytes > b.Bytes && o.floor < newest {
 		n, freed := o.DropTo(o.floor + 1)
 		p.Bytes, p.Freed = p.Bytes+n, p.Freed+freed
 	}
-	for limit := min(keep, o.newest()); b.Age > 0 && o.floor < limit && now-o.oldest() >= b.Age; {
+	if b.Age <= 0 {
+		return p
+	}
+	for old := now - b.Age; o.floor < min(keep, newest) && o.oldest().time() <= old; {
 		n, freed := o.DropTo(o.floor + 1)
 		p.Age, p.Freed = p.Age+n, p.Freed+freed
 	}
 	return p
-}
-
-// oldest is when the oldest frame was appended; there must be one.
-func (o *Outbox) oldest() time.Duration {
-	at, _ := o.Oldest()
-	return at
-}
-
-// newest is how far bounds may move the floor: the newest confirmed frame stays.
-func (o *Outbox) newest() uint64 {
-	if o.head == o.floor {
-		return o.floor
-	}
-	return o.head - 1
 }

@@ -78,25 +78,22 @@ func (o *Outbox) freeze(size int, at moment, ofTopic bool) {
 	a.cold.bytes += cost(size)
 }
 
-// dropCold is DropTo's part that is cold.
-func (o *Outbox) dropCold(seq uint64, bytes *int64) (frames int) {
-	if !o.hasCold() {
-		return 0
-	}
+// dropCold is DropTo's part that is cold; there is some.
+func (o *Outbox) dropCold(seq uint64) (frames int, bytes int64) {
 	c := o.aside.cold
 	for ; o.floor < seq && c.n > 0; frames++ {
 		e := c.shift()
-		*bytes += cost(int(e.size))
+		bytes += cost(int(e.size))
 		o.floor++
 		if o.counts(o.floor) {
 			o.aside.above.add(-1, int(e.size), e.ofTopic)
 		}
 	}
-	c.bytes -= *bytes
+	c.bytes -= bytes
 	if c.n == 0 {
 		o.aside.cold = nil
 	} else if frames > 0 {
 		c.fit()
 	}
-	return frames
+	return frames, bytes
 }

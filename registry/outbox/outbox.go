@@ -40,18 +40,19 @@ func (o *Outbox) Bytes() int64 { return o.bytes }
 // more. at is when that is; it is kept to the quarter of a second, rounded up.
 func (o *Outbox) Append(b protocol.Body, at time.Duration) uint64 {
 	o.hot.push(newEntry(b, at))
-	tail := o.Tail()
-	if o.counts(tail) {
+	seq := o.Tail()
+	if o.counts(seq) {
 		o.aside.above.add(1, len(b), protocol.OfTopic(b))
 	}
-	return tail
+	return seq
 }
 
 // Confirm moves the head up to seq, which is at most Tail; an older seq changes nothing.
 func (o *Outbox) Confirm(seq uint64) {
-	for tail := o.Tail(); o.head < seq && o.head < tail; {
+	cold := o.Cold()
+	for seq = min(seq, cold+uint64(o.hot.n)); o.head < seq; {
+		o.bytes += cost(int(o.hot.at(int(o.head - cold)).size))
 		o.head++
-		o.bytes += cost(int(o.entry(o.head).size))
 	}
 }
 
@@ -72,7 +73,10 @@ func (o *Outbox) Truncate() int {
 // DropTo raises the floor to seq, at most to the head, and returns how many frames and bytes went.
 func (o *Outbox) DropTo(seq uint64) (frames int, bytes int64) {
 	seq = min(seq, o.head)
-	if frames = o.dropCold(seq, &bytes); o.floor < seq {
+	if o.hasCold() {
+		frames, bytes = o.dropCold(seq)
+	}
+	if o.floor < seq {
 		for ; o.floor < seq; frames++ {
 			e := o.hot.shift()
 			bytes += cost(int(e.size))
@@ -102,13 +106,18 @@ func (o *Outbox) At(seq uint64) (b protocol.Body, at time.Duration, ok bool) {
 
 // Oldest is when the oldest frame was appended, confirmed or not; ok is false for an empty outbox.
 func (o *Outbox) Oldest() (at time.Duration, ok bool) {
-	switch {
-	case o.hasCold():
-		return o.aside.cold.at(0).at.time(), true
-	case o.hot.n > 0:
-		return o.hot.at(0).at.time(), true
+	if o.hasCold() || o.hot.n > 0 {
+		return o.oldest().time(), true
 	}
 	return 0, false
+}
+
+// oldest is when the oldest frame was appended; there must be one.
+func (o *Outbox) oldest() moment {
+	if o.hasCold() {
+		return o.aside.cold.at(0).at
+	}
+	return o.hot.items[o.hot.start].at
 }
 
 // Appended appends to dst the bodies of the frames first to last that are in memory, confirmed or not: what the store is asked to keep.

@@ -53,6 +53,12 @@ func (r *ring[T]) pop() {
 
 // fit gives slack back where there is too much of it.
 func (r *ring[T]) fit() {
+	if int(r.n) < max(len(r.items)/4, 1) {
+		r.shrink()
+	}
+}
+
+func (r *ring[T]) shrink() {
 	n, size := int(r.n), len(r.items)
 	if n == 0 && size > keepRing {
 		r.items, r.start = nil, 0

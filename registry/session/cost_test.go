@@ -49,6 +49,21 @@ func BenchmarkPublishOffline(b *testing.B) {
 	}
 }
 
+// BenchmarkAppendOffline is the short way of BenchmarkPublishOffline.
+func BenchmarkAppendOffline(b *testing.B) {
+	cfg := defaults()
+	cfg.Instant = true
+	s := session.New(cfg, 0)
+	one := []protocol.Body{protocol.Body(`{"type":"progress","pct":40}`)}
+	b.ReportAllocs()
+	for b.Loop() {
+		var t session.Taken
+		if !s.Append(0, one, &t) {
+			b.Fatal("it was not taken")
+		}
+	}
+}
+
 // BenchmarkConfirm measures the store's word on one commit while so many more wait for theirs.
 func BenchmarkConfirm(b *testing.B) {
 	one := session.Publish{Bodies: []protocol.Body{protocol.Body(`{"type":"a"}`)}}

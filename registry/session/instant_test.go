@@ -68,6 +68,7 @@ func (w *twins) tell(input func(*session.Session, *session.Effects)) {
 	require.Equal(w.t, want, got)
 	require.Equal(w.t, w.asked.s.State(true), w.not.s.State(true))
 	require.Equal(w.t, w.asked.s.Busy(), w.not.s.Busy())
+	require.Equal(w.t, w.asked.s.LastActive(), w.not.s.LastActive())
 	for _, x := range got.Writes {
 		w.writing = append(w.writing, x.Gen)
 		for _, p := range x.Batch {
@@ -117,6 +118,40 @@ func (w *twins) Publish(t *rapid.T) {
 		p.Record, p.Sum = &k, session.SumOf(p.Bodies)
 	}
 	w.tell(func(s *session.Session, fx *session.Effects) { s.Publish(w.now, p, fx) })
+}
+
+// Append is a publish for one of them, and the short way for the other, which must come to the same.
+func (w *twins) Append(t *rapid.T) {
+	p := session.Publish{To: w.to()}
+	for range rapid.IntRange(1, 4).Draw(t, "frames") {
+		p.Bodies = append(p.Bodies, protocol.Body(fmt.Sprintf(`{"type":"f","n":%d}`, w.serial)))
+	}
+	idle := !w.not.s.Busy()
+	var taken session.Taken
+	ok := w.not.s.Append(w.now, p.Bodies, &taken)
+	require.True(t, ok || !idle || len(p.Bodies) > 1, "nothing is going on")
+	if !ok {
+		w.tell(func(s *session.Session, fx *session.Effects) { s.Publish(w.now, p, fx) })
+		return
+	}
+	want := w.asked.tell(w.now, func(s *session.Session, fx *session.Effects) { s.Publish(w.now, p, fx) })
+	got := w.not.tell(w.now, func(_ *session.Session, fx *session.Effects) {
+		fx.Replies = append(fx.Replies, session.Reply{To: p.To, Stored: session.Stored{
+			Epoch: w.not.s.Epoch(), First: taken.First, Last: taken.Last, Status: protocol.StatusStored,
+		}})
+		for _, e := range []session.Event{
+			{Kind: session.EventPublished, N: int(taken.Last - taken.First + 1), Bytes: taken.Bytes},
+			{Kind: session.EventPrunedCount, N: taken.Pruned.Count}, {Kind: session.EventPrunedBytes, N: taken.Pruned.Bytes}, {Kind: session.EventPrunedAge, N: taken.Pruned.Age},
+		} {
+			if e.N > 0 {
+				fx.Events = append(fx.Events, e)
+			}
+		}
+	})
+	require.Equal(w.t, want, got)
+	require.Equal(w.t, w.asked.s.State(true), w.not.s.State(true))
+	require.Equal(w.t, w.asked.s.LastActive(), w.not.s.LastActive())
+	require.False(w.t, w.not.s.Busy() || w.asked.s.Busy())
 }
 
 func (w *twins) Attach(t *rapid.T) {
@@ -255,11 +290,13 @@ func (w *twins) Check(*rapid.T) {}
 func TestP26_InstantIsAnUpdateThatIsConfirmedAtOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := &twins{t: t, now: time.Second, sent: map[uint64]uint64{}, logs: map[string][]protocol.Body{}}
-		bound := rapid.SampledFrom([]int{0, 4, 20}).Draw(t, "bound")
+		bounds := outbox.Bounds{
+			Frames: rapid.SampledFrom([]int{0, 4, 40}).Draw(t, "frames"), Bytes: rapid.SampledFrom([]int64{0, 500}).Draw(t, "bytes"), Age: time.Minute,
+		}
 		for _, x := range []*side{&w.asked, &w.not} {
 			epoch := uint64(0)
 			x.s = session.New(&session.Config{
-				Bounds: outbox.Bounds{Frames: bound, Age: time.Minute}, ResumeWindow: time.Minute, MaxConnections: 2, RecordTTL: time.Hour, MaxRecords: 2,
+				Bounds: bounds, ResumeWindow: time.Minute, MaxConnections: 2, RecordTTL: time.Hour, MaxRecords: 2,
 				ClientTTL: time.Hour, SnapshotTimeout: 5 * time.Second, Generation: 1, Instant: x == &w.not,
 				NewEpoch: func() uint64 { epoch++; return epoch },
 			}, w.now)

@@ -5,7 +5,6 @@
 package session
 
 import (
-	"strconv"
 	"time"
 
 	"github.com/restante/restante/protocol"
@@ -67,10 +66,23 @@ type Epoch struct {
 
 // String returns the epoch as it travels, such as "3k9x0c2m1p7qz-1".
 func (e Epoch) String() string {
-	b := make([]byte, 0, 24)
-	b = strconv.AppendUint(b, e.Bits, 36)
-	b = append(b, '-')
-	return string(strconv.AppendUint(b, uint64(e.Gen), 36))
+	var b [13 + 1 + 7]byte // every receipt has one, so that strconv, which divides by any base, is too slow
+	i := base36(b[:], uint64(e.Gen))
+	i--
+	b[i] = '-'
+	return string(b[base36(b[:i], e.Bits):])
+}
+
+// base36 writes n to the end of b, and returns where it begins.
+func base36(b []byte, n uint64) int {
+	i := len(b)
+	for {
+		i--
+		b[i] = "0123456789abcdefghijklmnopqrstuvwxyz"[n%36]
+		if n /= 36; n == 0 {
+			return i
+		}
+	}
 }
 
 // Session is the state of one client. What an idle client lacks sits behind x, nil while there is none of it.
