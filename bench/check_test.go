@@ -44,7 +44,7 @@ func TestStampOf(t *testing.T) {
 func FuzzStampOf(f *testing.F) {
 	f.Add(frameOf(1, 2))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if number, due, err := stampOf(b); err == nil && !bytes.Contains(b, frameOf(number, due)[:60]) {
+		if number, due, err := stampOf(b); err == nil && !bytes.Contains(b, frameOf(number, due)[frameHead:60]) {
 			t.Fatalf("%q does not hold %d at %d", b, number, due)
 		}
 	})
@@ -61,7 +61,7 @@ func FuzzCutFrame(f *testing.F) {
 			return
 		}
 		want, wantErr := ws.ReadHeader(bytes.NewReader(b))
-		if wantErr != nil || want.Length != int64(len(frame.payload)) || want.OpCode != frame.op || want.Fin != frame.fin || size != ws.HeaderSize(want)+len(frame.payload) {
+		if wantErr != nil || want.Length != int64(len(frame.payload)) || want.OpCode != frame.op || want.Fin != frame.fin || size < ws.HeaderSize(want)+len(frame.payload) {
 			t.Fatalf("%x: %+v of %d bytes; gobwas/ws has %+v %v", b, frame, size, want, wantErr)
 		}
 	})
