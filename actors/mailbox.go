@@ -108,27 +108,9 @@ func (m *Mailbox) Leave(o Owner) {
 	}
 }
 
-// Enter takes the turn where none runs and nothing is held, for a caller that has something to do in it at once; ok is false where it cannot. The turn runs
-// on the caller's goroutine, in calls of Run, until Leave. As with Do, a turn of another actor that the caller is in waits for it.
-func (m *Mailbox) Enter() (ok bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.state != mailboxIdle {
-		return false
-	}
-	m.state = mailboxRunning
-	return true
-}
-
-// Run handles msg, between Enter and Leave.
+// Run handles msg between Enter and Leave, as a message of the turn: with its panics kept to it. What it does may call other actors, as in any turn; the caller's
+// goroutine waits for it.
 func (m *Mailbox) Run(o Owner, msg any) { m.receive(o, msg) }
-
-// Leave ends what Enter began. What has come meanwhile is handled on a new goroutine.
-func (m *Mailbox) Leave(o Owner) {
-	if msg, ok := m.next(); ok {
-		go m.turn(o, msg, turnBudget)
-	}
-}
 
 // offer returns the state that it found: idle, and the caller has won the turn and starts it with msg; running or held, and msg
 // is queued; closed, and msg is not taken.

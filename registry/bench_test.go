@@ -156,12 +156,12 @@ type eagerPeer struct {
 }
 
 func (p *eagerPeer) Attached(l *Link) { p.link = l }
-func (p *eagerPeer) Write(batch []protocol.Piece) {
+func (p *eagerPeer) Write(batch []protocol.Piece) (written bool) {
 	p.seq = batch[len(batch)-1].Seq
-	p.link.Written()
 	if p.seq%500 == 0 && p.seq > 0 {
 		p.link.Message(protocol.Message{Type: protocol.TypeAck, Seq: p.seq}, nil)
 	}
+	return true
 }
 func (*eagerPeer) Refused(protocol.Piece, protocol.CloseCode) {}
 func (*eagerPeer) Close(protocol.CloseCode)                   {}
