@@ -142,7 +142,8 @@ func (r *Registry) idsAfter(cursor, before string, most int) []string {
 	for i := range r.shards {
 		sh := &r.shards[i]
 		sh.mu.Lock()
-		for id := range sh.clients {
+		for c := range sh.clients.all() {
+			id := c.id
 			if id <= cursor || before != "" && id >= before {
 				continue
 			}

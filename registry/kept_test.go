@@ -373,9 +373,10 @@ func TestAPanicWhileAClientWakesCostsNothing(t *testing.T) {
 		r.cfg.Session.RecordTTL = -1
 		c := r.newClient("c")
 		c.Hold()
-		r.shard("c").mu.Lock()
-		r.shard("c").put(c)
-		r.shard("c").mu.Unlock()
+		sh, h := r.shard("c")
+		sh.mu.Lock()
+		sh.put(h, c)
+		sh.mu.Unlock()
 		asked := new(waiter)
 		require.True(t, c.tell(&stateMail{to: asked, one: true}))
 		c.Release(c, (*loadedMail)(nil)) // a fault in the waking itself

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -69,7 +70,7 @@ type Registry struct {
 
 type shard struct {
 	mu      sync.Mutex
-	clients map[string]*client
+	clients table
 }
 
 // draining is what a client that is met at the door while the broker drains is told (P-23).
@@ -104,9 +105,6 @@ func New(sys *actors.System, st store.Store, cfg Config) *Registry {
 	r.cfg.Topic.NewEpoch, r.cfg.Topic.Generation = r.cfg.Session.NewEpoch, r.cfg.Session.Generation
 	r.cfg.Topic.Kept, r.cfg.Topic.Instant = r.cfg.Session.Kept, r.cfg.Session.Instant
 	r.sharing = r.disk != nil && r.cfg.Session.Bounds.Age > 0 && r.cfg.Topic.Bounds.Age > 0
-	for i := range r.shards {
-		r.shards[i].clients = map[string]*client{}
-	}
 	r.base, r.cancel = context.WithCancel(context.Background())
 	sys.Resolve(Address, r.resolve)
 	if r.disk != nil {
@@ -140,16 +138,18 @@ func newEpoch() uint64 {
 	}
 }
 
-func (r *Registry) shard(id string) *shard {
-	return &r.shards[maphash.String(r.seed, id)%shardCount]
+// shard returns that of id, and the hash that id has there.
+func (r *Registry) shard(id string) (*shard, uint32) {
+	h := maphash.String(r.seed, id)
+	return &r.shards[h%shardCount], uint32(h >> 32)
 }
 
 // look returns the actor of id, or nil.
 func (r *Registry) look(id string) *client {
-	sh := r.shard(id)
+	sh, h := r.shard(id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	return sh.clients[id]
+	return sh.clients.get(h, id)
 }
 
 // find returns the actor of id, making it where there is none (P-29).
@@ -163,10 +163,10 @@ func (r *Registry) find(id string) (*client, *protocol.Error) {
 	if r.disk != nil {
 		return r.wake(id), nil
 	}
-	sh := r.shard(id)
+	sh, h := r.shard(id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if c := sh.clients[id]; c != nil {
+	if c := sh.clients.get(h, id); c != nil {
 		return c, nil
 	}
 	if e := r.admitActor(id); e != nil {
@@ -174,7 +174,7 @@ func (r *Registry) find(id string) (*client, *protocol.Error) {
 	}
 	c := r.newClient(id)
 	c.begin()
-	sh.put(c)
+	sh.put(h, c)
 	return c, nil
 }
 
@@ -195,15 +195,15 @@ func (r *Registry) newClient(id string) *client {
 
 // place returns the actor of id, and a fresh one where there is none, whose mailbox is held: the caller sees to its release.
 func (r *Registry) place(id string) (c *client, fresh bool) {
-	sh := r.shard(id)
+	sh, h := r.shard(id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if c := sh.clients[id]; c != nil {
+	if c := sh.clients.get(h, id); c != nil {
 		return c, false
 	}
 	c = r.newClient(id)
 	c.Hold()
-	sh.put(c)
+	sh.put(h, c)
 	return c, true
 }
 
@@ -239,19 +239,19 @@ func (r *Registry) tellKnown(id string, post func(*client, any) bool, m any) (*c
 // retire ends c's actor, unless mail has come meanwhile that wanted wants it to go on for: mailbox and map change under the shard's
 // lock, so that whoever finds the mailbox closed finds the map without it, and makes the next actor (P-28). rest is the mail that nobody lives to handle.
 func (r *Registry) retire(c *client, wanted func(any) bool) (rest []any, done bool) {
-	sh := r.shard(c.id)
+	sh, h := r.shard(c.id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if rest, done = c.CloseUnless(wanted); done {
-		delete(sh.clients, c.id)
+		sh.clients.remove(h, c)
 		r.counters.Awake.Add(-1)
 	}
 	return rest, done
 }
 
-// put adds c to the map. mu is held.
-func (sh *shard) put(c *client) {
-	sh.clients[c.id] = c
+// put adds c to the table. mu is held.
+func (sh *shard) put(h uint32, c *client) {
+	sh.clients.put(h, c)
 	c.reg.counters.Awake.Add(1)
 }
 
@@ -259,11 +259,8 @@ func (sh *shard) put(c *client) {
 func (sh *shard) all() []*client {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	all := make([]*client, 0, len(sh.clients))
-	for _, c := range sh.clients {
-		all = append(all, c)
-	}
-	return all
+	all := make([]*client, 0, sh.clients.n)
+	return slices.AppendSeq(all, sh.clients.all())
 }
 
 func notFound(id string) *protocol.Error {

@@ -41,7 +41,7 @@ type conn struct {
 	// The turn's. What each write touches stands together and first: of ten thousand connections nothing is in the processor's caches.
 	link       Link                   // the read half calls Message, too; nothing else
 	batch      []protocol.Piece       // the client's, not yet, or not entirely, with the kernel
-	out        *outbuf                // being written
+	out        *outbuf                // being written; at first the answer to the handshake, which what comes next takes along
 	pong       atomic.Pointer[[]byte] // the payload of the latest ping that is not answered; the read half's, too
 	phase      phase
 	writing    bool // the kernel has not taken all of out, which waits for the peer
@@ -147,8 +147,6 @@ func (c *conn) event(e event) {
 	switch e {
 	case evStart, evBegun:
 		c.schedule()
-	case evPong:
-		c.flush()
 	case evFlush:
 		c.flush()
 	case evWritten:

@@ -14,11 +14,10 @@ type event uint8
 
 const (
 	evStart    event = iota // by serveWS: the connection may begin
-	evPong                  // by the reader: conn.pong was empty and is set
 	evBegun                 // by the reader, or whoever starts it: a message has begun and not ended
 	evPassed                // by the reader: it has passed on its last message
 	evReadEnd               // by the reader: it has ended, and the socket gives no more
-	evFlush                 // by Write, in the turn: batch is to be written
+	evFlush                 // by the reader: conn.pong was empty and is set; by Write, in the turn, and serveWS: there is something to write
 	evWritten               // by the writer: out is written, or out.err says why not
 	evWritable              // by the poller: the socket takes more
 	evClosed                // by the goroutine that closes a socket whose Close may wait

@@ -156,7 +156,7 @@ func (c *conn) forbidden(m protocol.Message) *protocol.Error {
 func (c *conn) onPing(payload []byte) {
 	latest := slices.Clone(payload)
 	if c.pong.Swap(&latest) == nil {
-		c.Tell(c, evPong)
+		c.Tell(c, evFlush)
 		return
 	}
 	c.h.sys.Counters().Dropped[actors.DropPing].Add(1)

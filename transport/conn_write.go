@@ -90,10 +90,13 @@ func (c *conn) fill() bool {
 	if closing {
 		pong, c.wantPing = nil, false // no frame but those before the close is owed
 	}
-	if !closing && pong == nil && !c.wantPing && c.batch == nil {
+	if !closing && pong == nil && !c.wantPing && c.batch == nil && c.out == nil {
 		return false
 	}
-	o := outbufs.Get().(*outbuf)
+	o := c.out
+	if o == nil {
+		o = outbufs.Get().(*outbuf)
+	}
 	if pong != nil {
 		o.b = appendControl(o.b, ws.OpPong, *pong)
 	}

@@ -110,6 +110,7 @@ func TestSSE_CloseAllEndsEveryStream(t *testing.T) {
 		all = append(all, c)
 	}
 	w := dial(t, s, "?client_id=a")
+	f.link(t) // it is among the handler's connections, which the answer of its upgrade does not say
 	h.CloseAll()
 	for _, c := range all {
 		c.closed(protocol.CloseGoingAway, soon)

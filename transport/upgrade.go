@@ -1,7 +1,7 @@
 package transport
 
 import (
-	"bufio"
+	"crypto/sha1"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-
-	"github.com/gobwas/ws"
 
 	"github.com/restante/restante/protocol"
 )
@@ -28,7 +26,7 @@ func (h *Handler) serveWS(w http.ResponseWriter, r *http.Request) {
 		a.grant, refusal = h.authorizeAttach(r, a.clientID)
 		a.MaySubscribe = a.grant.maySubscribe()
 	}
-	nc, early, err := h.upgrade(w, r)
+	nc, early, err := takeOver(w)
 	switch {
 	case errors.Is(err, http.ErrNotSupported):
 		h.log.Error("a WebSocket cannot be served: the handler is mounted behind something that keeps the connection to itself", "err", err)
@@ -39,6 +37,8 @@ func (h *Handler) serveWS(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := newConn(h, nc, early, a.ConnectionID, a.PingInterval, a.grant)
+	c.out = outbufs.Get().(*outbuf)
+	c.out.b = appendAccepted(c.out.b, r)
 	if !h.conns.add(c) {
 		c.sock.close(false)
 		return
@@ -49,6 +49,7 @@ func (h *Handler) serveWS(w http.ResponseWriter, r *http.Request) {
 		c.Refused(protocol.Piece{Body: protocol.EncodeError(refusal)}, closeOf(refusal.Code))
 		return
 	}
+	defer c.Do(c, evFlush) // writes the answer, if hello has not taken it along: one write, and one wake-up of the peer, less
 	h.log.Debug("a connection attaches", "client_id", a.clientID, "connection_id", a.ConnectionID)
 	h.reg.Attach(a.clientID, a.Attach, c)
 }
@@ -87,35 +88,31 @@ func listed(h http.Header, name string) []string {
 	return all
 }
 
-// taken is a connection that has been hijacked, for an upgrader that expects to do that itself.
-type taken struct {
-	http.ResponseWriter
-	nc net.Conn
-	rw *bufio.ReadWriter
+// acceptGUID is what RFC 6455 has a server add to a client's key.
+const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+// appendAccepted appends the answer to a handshake that checkUpgrade has let pass.
+func appendAccepted(b []byte, r *http.Request) []byte {
+	sum := sha1.Sum([]byte(r.Header.Get("Sec-Websocket-Key") + acceptGUID))
+	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
+	b = base64.StdEncoding.AppendEncode(b, sum[:])
+	if slices.Contains(listed(r.Header, "Sec-Websocket-Protocol"), protocol.Subprotocol) {
+		// Of what was offered only our own is echoed: the rest may be a token, which need not be a legal name of a subprotocol.
+		b = append(b, "\r\nSec-WebSocket-Protocol: "+protocol.Subprotocol...)
+	}
+	return append(b, "\r\n\r\n"...)
 }
 
-// Hijack hands the connection over.
-func (t taken) Hijack() (net.Conn, *bufio.ReadWriter, error) { return t.nc, t.rw, nil }
-
-// upgrade takes the connection over from net/http, answers the handshake, and returns what the peer has sent already. It is
-// http.ErrNotSupported, and nothing has happened, where w cannot be taken over; after any other error the connection is closed.
-func (h *Handler) upgrade(w http.ResponseWriter, r *http.Request) (net.Conn, []byte, error) {
+// takeOver takes the connection over from net/http, and returns what the peer has sent already. It is http.ErrNotSupported, and nothing has happened, where w
+// cannot be taken over; after any other error the connection is closed.
+func takeOver(w http.ResponseWriter) (net.Conn, []byte, error) {
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, nil, err
 	}
-	u := ws.HTTPUpgrader{Timeout: max(h.cfg.HandshakeTimeout, 0)}
-	if slices.Contains(listed(r.Header, "Sec-Websocket-Protocol"), protocol.Subprotocol) {
-		// Of what was offered only our own is echoed: the rest may be a token, which need not be a legal name of a subprotocol.
-		u.Header = http.Header{"Sec-WebSocket-Protocol": {protocol.Subprotocol}}
-	}
-	_, _, _, err = u.Upgrade(r, taken{w, nc, rw})
 	early := make([]byte, rw.Reader.Buffered())
-	if err == nil {
-		_, err = io.ReadFull(rw.Reader, early)
-	}
-	if err != nil {
-		_ = nc.Close() // the upgrader leaves a refused connection open
+	if _, err = io.ReadFull(rw.Reader, early); err != nil {
+		_ = nc.Close()
 		return nil, nil, err
 	}
 	return nc, early, nil
