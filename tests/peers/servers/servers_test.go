@@ -25,7 +25,7 @@ const patience = 30 * time.Second
 var caller = &http.Client{Timeout: patience}
 
 // peers are the dialects of the servers that are tested here.
-var peers = []bench.Dialect{dialects.Centrifuge{}, dialects.NATS{}}
+var peers = []bench.Dialect{dialects.Centrifuge{}, dialects.NATS{}, dialects.Mochi{}}
 
 // server is one that a test has started.
 type server struct {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"regexp"
-	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -128,14 +127,6 @@ func (v *visitor) has(first, k int) {
 			v.t.Fatalf("%s: the frame after %v has the number %d", v.session.ID, v.numbers[max(0, i-3):i], n)
 		}
 	}
-}
-
-// hasAll waits likewise, and does not look at the order.
-func (v *visitor) hasAll(first, k int) {
-	v.t.Helper()
-	v.until(func() bool { return len(v.numbers) > k-first })
-	slices.Sort(v.numbers)
-	v.has(first, k)
 }
 
 // reset ends the connection as a lost network does, without a word.
