@@ -9,9 +9,10 @@ import (
 const (
 	// warmClients connect and leave before memory is looked at: what a server makes once is not what a connection costs.
 	warmClients = 200
-	// settleTime is what a server gets before it is asked to settle.
-	settleTime = 3 * time.Second
 )
+
+// settleTime is what a server gets before it is asked to settle.
+var settleTime = 3 * time.Second
 
 // memory is what a server occupies.
 type memory struct{ resident, heap int64 }

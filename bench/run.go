@@ -65,9 +65,10 @@ const (
 	defaultWarmup   = 2 * time.Second
 	// connectTime is how long the clients of a profile get to connect.
 	connectTime = 90 * time.Second
-	// restTime is how long frames that have been published get to arrive after the end; what comes no more then is lost.
-	restTime = 10 * time.Second
 )
+
+// restTime is how long frames that have been published get to arrive after the end; what comes no more then is lost.
+var restTime = 10 * time.Second
 
 // Do plays the profile. Where the server could not finish it, the result says so. The error is of the run itself: what it was asked for, a server
 // that cannot be reached, ctx's end.

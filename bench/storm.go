@@ -11,9 +11,10 @@ const (
 	stormMissed = 100
 	// stormTime is what a storm may take.
 	stormTime = 90 * time.Second
-	// noticeTime is what a server gets to notice that everybody is gone.
-	noticeTime = 2 * time.Second
 )
+
+// noticeTime is what a server gets to notice that everybody is gone.
+var noticeTime = 2 * time.Second
 
 // fill has the server take per frames for each of so many clients.
 func (p *play) fill(clients, per int) error {
@@ -78,6 +79,11 @@ func (p *play) later() error {
 		return err
 	}
 	credits.give(p.Clients)
-	want := before + uint64(p.Clients)
-	return p.rest(want)
+	if err := p.rest(before + uint64(p.Clients)); err != nil {
+		return err
+	}
+	return p.e.call(p.ctx, func(ctx context.Context) error {
+		_, err := p.ctl.stop(ctx)
+		return err
+	})
 }
