@@ -1,6 +1,6 @@
 // An outbox: the newest frames of one client, or of one topic, numbered from 1. The same in both servers; only what a frame is differs.
 
-const retained = 1024; // frames
+const retained = 10_000; // frames
 
 export class Outbox {
   seq = 0; // the newest frame's number

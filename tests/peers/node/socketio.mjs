@@ -14,7 +14,7 @@ import { Server } from 'socket.io';
 import { Outbox, Outboxes } from './outbox.mjs';
 import { flags, listen, stand } from './stand.mjs';
 
-const waitingLimit = 4096; // packets that may wait for one socket; one that is slower has to come back, and resumes
+const waitingLimit = 20_000; // packets that may wait for one socket, a whole outbox among them; one that is slower has to come back, and resumes
 
 const { listen: address, recovery } = flags('recovery');
 const clients = new Outboxes();

@@ -11,7 +11,7 @@ import { Outbox, Outboxes } from './outbox.mjs';
 import { flags, listen, stand } from './stand.mjs';
 
 const pingEvery = 25_000; // milliseconds
-const bufferLimit = 1 << 20; // bytes that may wait for one socket; one that is slower has to come back, and resumes
+const bufferLimit = 8 << 20; // bytes that may wait for one socket, a whole outbox among them; one that is slower has to come back, and resumes
 
 const { listen: address } = flags();
 const clients = new Outboxes();

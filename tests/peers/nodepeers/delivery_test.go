@@ -98,7 +98,10 @@ func TestFramesFromBeforeTheFirstVisit(t *testing.T) {
 	})
 }
 
-// The application's outbox keeps 1,024 frames. Who lacks more has the newest of them, and sees by their numbers that there is a hole. Recovery keeps all for two
+// kept is how many frames the application's outbox keeps.
+const kept = 10_000
+
+// Who lacks more has the newest of them, and sees by their numbers that there is a hole. Recovery keeps all for two
 // minutes.
 func TestTheOldestAreGoneAtTheBound(t *testing.T) {
 	each(t, func(t *testing.T, s *server) {
@@ -107,14 +110,14 @@ func TestTheOldestAreGoneAtTheBound(t *testing.T) {
 		s.fill("b-", 1, 10)
 		v.has(1, 10)
 		v.reset()
-		s.fill("b-", 1, 1500)
+		s.fill("b-", 1, kept+500)
 		v.frames = nil
 		v.connect()
-		first := int64(1510 - 1024 + 1)
+		first := int64(10 + 500 + 1)
 		if s.dialect == (bench.Dialect)(dialects.SocketIO{Recovery: true}) {
 			first = 11
 		}
-		v.has(first, 1510)
+		v.has(first, 10+kept+500)
 	})
 }
 
@@ -135,7 +138,7 @@ func TestWhoDoesNotReadIsLetGo(t *testing.T) {
 			v.has(1, int64(len(v.frames)))
 			v.frames = nil
 			v.connect()
-			v.has(published-1024+1, published)
+			v.has(published-kept+1, published)
 		})
 	}
 }

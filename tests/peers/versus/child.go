@@ -82,7 +82,7 @@ func inChild(ctx context.Context, o order, say func(line string)) (r bench.Resul
 	if !complains {
 		return r, fmt.Errorf("the load has ended with %w\n%s", err, strings.Join(lines.tail, "\n"))
 	}
-	return bench.Result{Profile: o.Profile, Clients: o.Clients, Failed: last}, nil
+	return bench.Result{Profile: o.Profile, Clients: o.Clients, Figures: map[string]float64{}, Failed: last}, nil
 }
 
 // lineWriter hands over whole lines, and keeps the last of them.

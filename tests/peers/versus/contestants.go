@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -35,6 +36,7 @@ type contestant struct {
 // contestants are all servers, in the order of the table's columns.
 var contestants = []contestant{
 	{name: oursName, title: "Restante", dialect: "restante", program: "restante", args: []string{"bench", "stand"}},
+	{name: "restante-disk", title: "Restante, on disk", dialect: "restante", program: "restante", args: []string{"bench", "stand", "--data-dir", dataDir}, extra: true},
 	{name: floorName, title: "floor, 1 frame a write", dialect: "floor", program: "floor",
 		only: []string{bench.ProfileIdle, bench.ProfileUnicast, bench.ProfileRate, bench.ProfileFanout, bench.ProfileFanoutOne}},
 	{name: referenceName, title: "hand-rolled", dialect: "handrolled", program: "handrolled"},
@@ -77,12 +79,19 @@ func (c contestant) can(w work) bool {
 	return ok
 }
 
-// command starts the contestant's process.
-func (c contestant) command(programs func(name string) string, listen string) (*exec.Cmd, error) {
+// dataDir stands among args for a directory that is empty before each run.
+const dataDir = "{data}"
+
+// command starts the contestant's process, of a program in the directory programs. It may keep what it likes in data, until it has ended.
+func (c contestant) command(programs, data, listen string) (*exec.Cmd, error) {
 	if c.program == "" {
 		return nodepeers.Start(c.name, listen)
 	}
-	cmd := exec.Command(programs(c.program), slices.Concat(c.args, []string{"--listen", listen})...)
+	args := slices.Concat(c.args, []string{"--listen", listen})
+	if at := slices.Index(args, dataDir); at >= 0 {
+		args[at] = data
+	}
+	cmd := exec.Command(filepath.Join(programs, c.program), args...)
 	return cmd, start(cmd)
 }
 

@@ -108,6 +108,9 @@ func (o options) measure(ctx context.Context) error {
 		return err
 	}
 	dir, err := os.MkdirTemp("", "restante-versus-")
+	if err == nil {
+		err = os.MkdirAll(o.out, 0o755)
+	}
 	if err != nil {
 		return err
 	}
@@ -116,7 +119,12 @@ func (o options) measure(ctx context.Context) error {
 		return err
 	}
 	v.run = func(ctx context.Context, c contestant, w work, s settings, say func(string)) (r bench.Result, err error) {
-		p, err := launch(ctx, c, func(name string) string { return filepath.Join(dir, name) })
+		data, err := os.MkdirTemp(o.out, "data-") // beside the results: where programs lie may be memory
+		if err != nil {
+			return r, err
+		}
+		defer os.RemoveAll(data)
+		p, err := launch(ctx, c, dir, data)
 		if err != nil {
 			return r, err
 		}

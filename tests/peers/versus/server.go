@@ -28,13 +28,13 @@ type server struct {
 	ended chan struct{}
 }
 
-// launch starts a fresh process of c and returns when its clients may connect.
-func launch(ctx context.Context, c contestant, programs func(name string) string) (*server, error) {
+// launch starts a fresh process of c and returns when its clients may connect. Programs and data are directories.
+func launch(ctx context.Context, c contestant, programs, data string) (*server, error) {
 	addr, err := freeAddress()
 	if err != nil {
 		return nil, err
 	}
-	cmd, err := c.command(programs, addr)
+	cmd, err := c.command(programs, data, addr)
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot be started: %w", c.name, err)
 	}
