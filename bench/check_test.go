@@ -94,7 +94,7 @@ func FuzzCutUpgraded(f *testing.F) {
 func TestMaskedMessagesAreReadBack(t *testing.T) {
 	for _, n := range []int{0, 1, 125, 126, 65535, 65536} {
 		payload := bytes.Repeat([]byte("a"), n)
-		f, err := ws.ReadFrame(bytes.NewReader(AppendText(nil, payload)))
+		f, err := readFrame(bytes.NewReader(AppendText(nil, payload)))
 		require.NoError(t, err)
 		require.True(t, f.Header.Masked)
 		require.Equal(t, payload, append([]byte{}, ws.UnmaskFrame(f).Payload...))

@@ -40,7 +40,6 @@ type client struct {
 	binary  bool   // that message
 
 	order order
-	round int // for the profile's use
 }
 
 // source is the address that the client connects from.

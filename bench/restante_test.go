@@ -32,7 +32,7 @@ func rehearse(t *testing.T, topic string) *rehearsed {
 func (r *rehearsed) said() (all []string) {
 	in := bytes.NewReader(r.Out)
 	for in.Len() > 0 {
-		f, err := ws.ReadFrame(in)
+		f, err := readFrame(in)
 		require.NoError(r.t, err)
 		require.Equal(r.t, ws.OpText, f.Header.OpCode)
 		all = append(all, string(ws.UnmaskFrame(f).Payload))

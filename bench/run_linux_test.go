@@ -99,6 +99,14 @@ func TestEachProfileFindsTheBrokerWhole(t *testing.T) {
 	}
 }
 
+// TestFewClientsComeAndGoByTurns has fewer clients than may be there at once: none may come while it is there.
+func TestFewClientsComeAndGoByTurns(t *testing.T) {
+	r, err := briefly(stood(t, nil), ProfileChurn, 3).Do(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, r.Failed)
+	require.Positive(t, r.Figures[FigureRate])
+}
+
 // TestAServerThatLosesOrDoublesIsFound has the server's own side lose and double frames, with seqs that are in order: the frames' numbers tell.
 func TestAServerThatLosesOrDoublesIsFound(t *testing.T) {
 	var n atomic.Int64
