@@ -129,7 +129,8 @@ func (o options) measure(ctx context.Context) error {
 			return r, err
 		}
 		defer p.stop()
-		return inChild(ctx, order{c.dialect, p.url, p.cmd.Process.Pid, w.profile, w.clients, s.Duration, s.Warmup}, say)
+		r, err = inChild(ctx, order{c.dialect, p.url, p.cmd.Process.Pid, w.profile, w.clients, s.Duration, s.Warmup}, say)
+		return p.account(r, err)
 	}
 	if err := v.all(ctx); err != nil {
 		return err
