@@ -9,7 +9,7 @@ COMPAREFLAGS ?=
 FOLLOWFLAGS ?=
 BENCHFLAGS  ?=
 
-.PHONY: build fmt lint test test-all test-disk test-browser soak compare followers bench-peers nocgo demo demo-kill bench fuzz needs-cc
+.PHONY: build fmt lint test test-all test-disk test-browser test-peers soak compare followers bench-peers nocgo demo demo-kill bench fuzz needs-cc
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/restante ./cmd/restante
@@ -25,11 +25,13 @@ lint:
 needs-cc:
 	@command -v $$($(GO) env CC | cut -d' ' -f1) >/dev/null || { echo "make test needs a C compiler for the race detector: install one, or set CC"; exit 1; }
 
+# Sockets are read in two ways (docs/ARCHITECTURE.md); the tests of both are the same.
 test: needs-cc
 	$(GO) test -race -shuffle=on ./...
+	$(GO) test -race -shuffle=on ./transport -args -poller off
 
 # What needs more time or other programs than the tests do.
-test-all: test nocgo demo demo-kill fuzz test-disk test-browser
+test-all: test nocgo demo demo-kill fuzz test-disk test-browser test-peers
 
 # A full disk, which is a small tmpfs: mounting it takes root, or a kernel that lets anybody be root in a namespace of his own.
 test-disk: needs-cc
@@ -61,6 +63,12 @@ followers: build
 # minutes, and shows that it works. Results, tables and plots come into bin/bench-peers.
 bench-peers:
 	@ulimit -n 20000; cd tests/peers && $(GO) run ./versus --out ../../bin/bench-peers $(BENCHFLAGS)
+
+# The servers that the broker is compared with, and what compares them. Those of Node's need it and npm, which are installed where they may be.
+test-peers: needs-cc
+	@command -v npm >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y --no-install-recommends nodejs npm >/dev/null; } || \
+	  { echo "make test-peers needs Node 20 with npm, and may not install them: install nodejs and npm, or run it as root where there is apt-get"; exit 1; }
+	cd tests/peers && $(GO) vet ./... && $(GO) test -count=1 ./...
 
 nocgo:
 	CGO_ENABLED=0 $(GO) build ./...

@@ -13,20 +13,23 @@ func (p *play) churn() error {
 			return err
 		}
 	}
-	visits, next, over := 0, 0, false
+	visits, over := 0, false
+	resting := make([]int32, 0, p.Clients) // who is away, the longest first
 	p.e.onReady = func(c *client) { c.leave() }
-	p.e.onGone = func(_ *client, err error) {
+	p.e.onGone = func(c *client, err error) {
 		if err != nil {
 			p.e.fail(unfinishedf("a connection did not end in order: %v", err))
 		}
 		visits++
-		if !over {
-			p.e.connect(next%p.Clients, 1)
-			next++
+		if resting = append(resting, c.index); !over {
+			p.e.connect(int(resting[0]), 1)
+			resting = resting[1:]
 		}
 	}
-	next = min(visitors, p.Clients)
-	p.e.connect(0, next)
+	for i := visitors; i < p.Clients; i++ {
+		resting = append(resting, int32(i))
+	}
+	p.e.connect(0, min(visitors, p.Clients))
 	if err := p.passing("warming up", p.Warmup); err != nil {
 		return err
 	}

@@ -50,6 +50,10 @@ func (c *client) source() netip.Addr {
 
 // dial begins to connect.
 func (c *client) dial() {
+	if c.fd >= 0 {
+		c.e.fail(fmt.Errorf("%s is to connect, and is connected", c.ID))
+		return
+	}
 	fd, err := c.e.poll.dial(c.source(), c.e.to)
 	if err != nil {
 		c.e.fail(fmt.Errorf("%s cannot connect: %w", c.ID, err))

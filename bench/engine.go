@@ -69,11 +69,24 @@ func newEngine(d Dialect, to netip.AddrPort, path string) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{poll: p, dialect: d, to: to, host: to.String(), path: path, buf: make([]byte, readSize), began: time.Now(), most: 400}
-	e.zero = monotonic()
+	e := &engine{poll: p, dialect: d, to: to, host: to.String(), path: path, buf: make([]byte, readSize), most: 400}
+	e.began, e.zero = bothClocks()
 	e.ticker, _ = d.(Ticker)
 	e.tickedAt = e.now()
 	return e, nil
+}
+
+// bothClocks reads Go's clock and CLOCK_MONOTONIC at the same moment, or as nearly as it gets: whoever is interrupted in between tries again.
+func bothClocks() (began time.Time, zero int64) {
+	best := time.Duration(math.MaxInt64)
+	for range 100 {
+		before := time.Now()
+		t := monotonic()
+		if took := time.Since(before); took < best {
+			began, zero, best = before, t-int64(took/2), took
+		}
+	}
+	return began, zero
 }
 
 // close closes what is open, as if the network had gone.

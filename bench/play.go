@@ -70,6 +70,7 @@ func (p *play) measure() (w window, err error) {
 func (p *play) passing(what string, d time.Duration) error {
 	end := p.e.now() + int64(d)
 	last := p.e.got
+	p.said = p.e.now()
 	return p.e.await(p.ctx, d+time.Minute, func() string { return "time stood still" }, func() bool {
 		if now := p.e.now(); now-p.said >= int64(time.Second) {
 			p.say("%s: %d frames a second", what, (p.e.got-last)*uint64(time.Second)/uint64(max(now-p.said, 1)))
@@ -92,20 +93,25 @@ func (p *play) finish(receivers uint64) error {
 	return p.rest(published * receivers)
 }
 
-// rest waits until want frames have come in all, and counts what has not.
+// rest waits until want frames have come in all, and counts what has not. It goes on as long as something comes: who is slow has lost nothing.
 func (p *play) rest(want uint64) error {
-	err := p.e.await(p.ctx, restTime, func() string { return "" }, func() bool {
+	got, since := p.e.got, p.e.now()
+	missing := func() string { return fmt.Sprintf("%d of %d frames had come", p.e.got, want) }
+	err := p.e.await(p.ctx, connectTime, missing, func() bool {
 		p.say("%d frames are still to come", want-min(want, p.e.got))
-		return p.e.got >= want
+		if p.e.got != got {
+			got, since = p.e.got, p.e.now()
+		}
+		return p.e.got >= want || p.e.now()-since >= int64(restTime)
 	})
-	if _, late := err.(unfinished); late && p.e.err == nil {
-		err = nil
+	if err != nil {
+		return err
 	}
 	p.result.Lost = want - min(want, p.e.got)
 	if p.e.got > want {
 		return unfinishedf("%d frames have come, and only %d were published", p.e.got, want)
 	}
-	return err
+	return nil
 }
 
 // paid sets the figures of what was delivered in w.

@@ -9,7 +9,7 @@ import (
 const (
 	// publishers is how many HTTP connections publish at once, each of them one call after the other.
 	publishers = 64
-	// manyFrames is how many frages a call of ProfilePublishMany holds.
+	// manyFrames is how many frames a call of ProfilePublishMany holds.
 	manyFrames = 50
 )
 
@@ -21,6 +21,9 @@ func (p *play) publishMany() error { return p.publish(manyFrames) }
 
 // publish has frames published over HTTP, per a call, to clients that are connected. Each publisher has clients of its own, so that their frames are in order.
 func (p *play) publish(per int) error {
+	if _, _, _, ok := p.Dialect.Publish(p.prefix, [][]byte{frameOf(1, 0)}); !ok {
+		return unfinished(errNoPublish.Error())
+	}
 	p.e.populate(p.prefix, "", p.Clients)
 	if err := p.connectAll(0, p.Clients); err != nil {
 		return err

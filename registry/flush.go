@@ -7,19 +7,19 @@ import (
 )
 
 const (
+	// fewPublishes is how many publishes in a millisecond write to their readers themselves. A frame that comes alone waits for nothing and wakes nobody.
+	fewPublishes = 16
+	// crowdLasts is for how many milliseconds a crowd is expected to go on: a publisher that waits for its readers has gaps.
+	crowdLasts = 5
+
 	// flushAlone is up to how many clients a flusher goes on without a pause.
 	flushAlone = 32
-	// maxFlushPause bounds the pause.
+	// pauseRounds is how many times as long as the round before it a pause is, and maxFlushPause what it is at most.
+	pauseRounds   = 2
 	maxFlushPause = 5 * time.Millisecond
 	// probeEvery is how many rounds a flusher whose pauses gather nothing goes on without one.
 	probeEvery = 64
 )
-
-// fewPublishes is how many publishes in a millisecond write to their readers themselves. A frame that comes alone waits for nothing and wakes nobody.
-const fewPublishes = 16
-
-// crowdLasts is for how many milliseconds a crowd is expected to go on: a publisher that waits for its readers has gaps.
-const crowdLasts = 5
 
 // crowd tells publishes that come alone from those that come in a crowd. It counts those of the millisecond that it is; a count that is a little wrong does no harm.
 type crowd struct {
@@ -40,7 +40,7 @@ func (c *crowd) joins(now time.Duration) bool {
 // flusher runs the turns in which clients write what publishers have left for them (session.Effects.Defer). It is a goroutine while there is any: frames that
 // are published in quick succession cost one wake-up in all, and those of one client leave together.
 //
-// When it has had many clients in one round and the next round waits already, it is what everything waits for: then it pauses for as long as the round took. What
+// When it has had many clients in one round and the next round waits already, it is what everything waits for: then it pauses for twice as long as the round took. What
 // gathers meanwhile for the same clients costs no more writes, and so it catches up by having less to do. Where nothing gathers, it does not pause.
 type flusher struct {
 	mu      sync.Mutex
@@ -65,12 +65,11 @@ func (r *Registry) flush(c *client) {
 	f.waiting = append(f.waiting, c)
 	if !f.running {
 		f.running = true
-		go f.run(2)
+		go f.run()
 	}
 }
 
-// run is the goroutine of one of so many flushers.
-func (f *flusher) run(flushers time.Duration) {
+func (f *flusher) run() {
 	paused := false
 	for all, frames := f.take(); all != nil; all, frames = f.take() {
 		began := time.Now()
@@ -82,7 +81,7 @@ func (f *flusher) run(flushers time.Duration) {
 			f.skip = probeEvery
 		}
 		if paused = len(all) > flushAlone && f.pauses(); paused {
-			time.Sleep(min(flushers*time.Since(began), maxFlushPause))
+			time.Sleep(min(pauseRounds*time.Since(began), maxFlushPause))
 		}
 	}
 }

@@ -18,7 +18,7 @@ func (c *client) obey(t *turn) {
 		c.write(&fx.Writes[i], i >= writesAtOnce, fx)
 		c.seek(t, commits)
 	}
-	if fx.Deferred && c.more != nil {
+	if fx.Deferred && c.more != nil && len(c.more.peers) > 0 {
 		c.reg.flush(c)
 	}
 	for _, p := range fx.Pauses {

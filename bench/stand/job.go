@@ -126,10 +126,7 @@ func (j *job) publish(n, t int64) bool {
 	if j.Work == unicast {
 		counts = j.press.numbers(j.Prefix, j.Clients)
 	}
-	for ; n > 0; n-- {
-		if j.ending.Load() {
-			return false
-		}
+	for ; n > 0 && !j.ending.Load(); n-- {
 		due := t
 		if due < 0 {
 			due = j.clock.now()
@@ -140,11 +137,11 @@ func (j *job) publish(n, t int64) bool {
 		}
 		j.published++
 	}
-	if err := j.press.flush(); err != nil {
+	if err := j.press.flush(); err != nil { // what has been gathered counts as published, also of a job that is ended
 		j.err = fmt.Errorf("the server failed after its publisher's frame %d: %w", j.published, err)
 		return false
 	}
-	return true
+	return n == 0
 }
 
 // one publishes one frame, to whose turn it is.

@@ -108,6 +108,25 @@ func TestAGathererGetsRunsAndIsFlushed(t *testing.T) {
 	c.ok(`{"published":6}`, "POST", "/bench/stop", "")
 }
 
+func TestWhatAnEndedJobHasGatheredIsFlushed(t *testing.T) {
+	r := &recorder{came: make(chan published)}
+	s := newStand("x", "1", gathering{r}, newManual(0))
+	c := caller{t, s.handler()}
+	c.ok(`{}`, "POST", "/bench/start", `{"work":"unicast","prefix":"u-","clients":2,"bytes":240}`)
+	c.ok(``, "POST", "/bench/credit?n=1000", "")
+	require.Equal(t, "u-000000", (<-r.came).to)
+	s.job.ending.Store(true) // in the middle of a run, before the target has returned or just after
+	for p := range r.came {
+		if p.to == "flush" {
+			break
+		}
+	}
+	<-s.job.done
+	require.Equal(t, "flush", r.taken()[s.job.published].to)
+	status, _ := c.call("POST", "/bench/stop", "")
+	require.Equal(t, http.StatusOK, status)
+}
+
 func TestStopDoesNotWaitForCredits(t *testing.T) {
 	r := &recorder{came: make(chan published)}
 	c := stood(t, r, newManual(0))

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,11 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -54,7 +51,7 @@ func (c *benchRunCmd) Run(p *process, log *slog.Logger) error {
 	var runs []plot.Run
 	for pass := range max(int(c.Passes), 1) {
 		for _, name := range profiles {
-			r, err := c.one(ctx, name, log)
+			r, err := c.one(ctx, name, p, log)
 			if err != nil {
 				return interrupted(ctx, err)
 			}
@@ -65,14 +62,14 @@ func (c *benchRunCmd) Run(p *process, log *slog.Logger) error {
 }
 
 // one runs one profile.
-func (c *benchRunCmd) one(ctx context.Context, profile string, log *slog.Logger) (bench.Result, error) {
+func (c *benchRunCmd) one(ctx context.Context, profile string, p *process, log *slog.Logger) (r bench.Result, err error) {
 	url, pid := c.URL, c.PID
 	if url == "" {
-		s, err := startStand(ctx, c.DataDir)
-		if err != nil {
-			return bench.Result{}, err
+		var s *standProcess
+		if s, err = startStand(ctx, c.DataDir, p.err); err != nil {
+			return r, err
 		}
-		defer s.end()
+		defer func() { err = errors.Join(err, s.end()) }()
 		url, pid = s.url, s.cmd.Process.Pid
 	}
 	return bench.Run{
@@ -172,52 +169,4 @@ var mainFigures = map[string]string{
 	bench.ProfileIdle: bench.FigureRSSPer, bench.ProfileUnicast: bench.FigureCPU, bench.ProfileRate: bench.FigureP99, bench.ProfileFanout: bench.FigureCPU,
 	bench.ProfileFanoutOne: bench.FigureP50, bench.ProfileStorm: bench.FigureCPUTotal, bench.ProfileBacklog: bench.FigureRSSPer, bench.ProfileOffline: bench.FigureRSSPer,
 	bench.ProfileChurn: bench.FigureCPUVisit, bench.ProfilePublish: bench.FigureCPU, bench.ProfilePublishMany: bench.FigureCPU,
-}
-
-// standProcess is a restante bench stand of our own.
-type standProcess struct {
-	cmd *exec.Cmd
-	dir string // to be removed; "" for none
-	url string
-}
-
-// startStand starts this program once more, as the server under load.
-func startStand(ctx context.Context, dataDir string) (s *standProcess, err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	s = &standProcess{}
-	args := []string{"bench", "stand", "--log-level", "error"}
-	if dataDir != "" {
-		if s.dir, err = os.MkdirTemp(dataDir, "bench-"); err != nil {
-			return nil, err
-		}
-		args = append(args, "--data-dir", s.dir)
-	}
-	s.cmd = exec.CommandContext(ctx, self, args...)
-	s.cmd.Stderr, s.cmd.WaitDelay = os.Stderr, 10*time.Second
-	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(syscall.SIGTERM) }
-	out, err := s.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := s.cmd.Start(); err != nil {
-		return nil, err
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		s.end()
-		return nil, errors.New("the server under load did not start")
-	}
-	s.url = strings.TrimSpace(line)
-	return s, nil
-}
-
-func (s *standProcess) end() {
-	_ = s.cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
-	_ = s.cmd.Wait()
-	if s.dir != "" {
-		_ = os.RemoveAll(s.dir)
-	}
 }

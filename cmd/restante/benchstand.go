@@ -21,6 +21,8 @@ type benchStandCmd struct {
 	DataDir string     `type:"path" placeholder:"DIR" help:"Keep outboxes in this folder; by default they are in memory."`
 	Sync    string     `default:"always" help:"When a frame on disk counts as stored; see restante serve."`
 	Limits  limitFlags `embed:""`
+
+	UntilEOF bool `name:"until-stdin-closes" hidden:"" help:"End when standard input does: so that it ends with its parent, however that ends."`
 }
 
 // published is the broker as the stand publishes to it.
@@ -75,6 +77,8 @@ func (c *benchStandCmd) Run(p *process, log *slog.Logger) error {
 	case err := <-ended:
 		return err
 	case <-p.signals():
+		return srv.Close()
+	case <-orphaned(c.UntilEOF, p.in):
 		return srv.Close()
 	}
 }

@@ -105,7 +105,7 @@ func (c *serveCmd) until(b ending, srv *http.Server, listening <-chan error, sig
 		return errors.Join(err, b.Close())
 	case s := <-signals:
 		log.Info("draining", "signal", s.String(), "within", within)
-	case <-c.orphaned(in):
+	case <-orphaned(c.UntilEOF, in):
 		log.Info("draining", "reason", "end of standard input", "within", within)
 	case <-b.Failed():
 		within = min(within, failTime)
@@ -119,8 +119,8 @@ func (c *serveCmd) until(b ending, srv *http.Server, listening <-chan error, sig
 }
 
 // orphaned returns what is closed when in ends; nil, which never is, unless that was asked for.
-func (c *serveCmd) orphaned(in io.Reader) <-chan struct{} {
-	if !c.UntilEOF {
+func orphaned(asked bool, in io.Reader) <-chan struct{} {
+	if !asked {
 		return nil
 	}
 	ended := make(chan struct{})

@@ -8,7 +8,7 @@ import (
 )
 
 // all is every dialect.
-var all = []bench.Dialect{bench.Restante{}, HandRolled{}, Floor{}, WS{}, SocketIO{}, SocketIO{Recovery: true}}
+var all = []bench.Dialect{bench.Restante{}, HandRolled{}, Floor{}, WS{}, SocketIO{}, SocketIO{Recovery: true}, Centrifuge{}, NATS{}, Mochi{}}
 
 // ByName returns the dialect of that name.
 func ByName(name string) (bench.Dialect, error) {

@@ -39,6 +39,7 @@ var contestants = []contestant{
 	{name: "restante-disk", title: "Restante, on disk", dialect: "restante", program: "restante", args: []string{"bench", "stand", "--data-dir", dataDir}, extra: true},
 	{name: floorName, title: "floor, 1 frame a write", dialect: "floor", program: "floor",
 		only: []string{bench.ProfileIdle, bench.ProfileUnicast, bench.ProfileRate, bench.ProfileFanout, bench.ProfileFanoutOne}},
+	{name: "floor-16", title: "floor, 16 frames a write", dialect: "floor", program: "floor", args: []string{"--gather", "16"}, only: []string{bench.ProfileUnicast}},
 	{name: referenceName, title: "hand-rolled", dialect: "handrolled", program: "handrolled"},
 	{name: "centrifuge", title: "centrifuge", dialect: "centrifuge", program: "centrifuge"},
 	{name: "ws", title: "ws (npm)", dialect: "ws"},

@@ -82,17 +82,17 @@ func (c *client) grow(size int) {
 
 var errTooOld = errors.New("too old")
 
-// after appends to dst the frames after cursor.
-func (c *client) after(dst [][]byte, cursor uint64) ([][]byte, error) {
+// after returns the frame after cursor, nil where there is none yet.
+func (c *client) after(cursor uint64) ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.seq-min(cursor, c.seq) > uint64(len(c.ring)) || cursor > c.seq {
+	switch {
+	case cursor == c.seq:
+		return nil, nil
+	case cursor > c.seq || c.seq-cursor > uint64(len(c.ring)):
 		return nil, errTooOld
 	}
-	for seq := cursor + 1; seq <= c.seq; seq++ {
-		dst = append(dst, c.ring[seq%uint64(len(c.ring))])
-	}
-	return dst, nil
+	return c.ring[(cursor+1)%uint64(len(c.ring))], nil
 }
 
 // session is one connection: read and write are its two goroutines.
@@ -142,32 +142,45 @@ func (s *session) write() {
 	}()
 	ticker := time.NewTicker(pingEvery)
 	defer ticker.Stop()
-	var frames [][]byte
-	for first := true; ; first = false {
-		var err error
-		if frames, err = s.after(frames[:0], s.cursor); err != nil {
-			_ = s.conn.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(4000, err.Error()))
+	ready := []byte(`{"ready":true}`)
+	for n := 0; ; n++ {
+		f, err := s.after(s.cursor)
+		if err != nil {
+			_ = s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(4000, err.Error()), time.Now().Add(writeTime))
 			return
 		}
-		for _, f := range frames {
+		switch {
+		case f != nil:
+			s.cursor++
+		case ready != nil: // what was missed has been written
+			f, ready = ready, nil
+		default:
+			if !s.wait(ticker.C) {
+				return
+			}
+			n = -1
+			continue
+		}
+		if n%64 == 0 { // a clock that is set for each frame costs more than it tells
 			_ = s.conn.SetWriteDeadline(time.Now().Add(writeTime))
-			if err := s.conn.WriteMessage(websocket.TextMessage, f); err != nil {
-				return
-			}
 		}
-		s.cursor += uint64(len(frames))
-		if first {
-			if err := s.conn.WriteMessage(websocket.TextMessage, []byte(`{"ready":true}`)); err != nil {
-				return
-			}
+		if err := s.conn.WriteMessage(websocket.TextMessage, f); err != nil {
+			return
 		}
+	}
+}
+
+// wait pings until there is something to write. It returns false where the connection has ended.
+func (s *session) wait(tick <-chan time.Time) bool {
+	for {
 		select {
 		case <-s.wake:
+			return true
 		case <-s.gone:
-			return
-		case <-ticker.C:
+			return false
+		case <-tick:
 			if err := s.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeTime)); err != nil {
-				return
+				return false
 			}
 		}
 	}

