@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/restante/restante/bench"
+	"github.com/restante/restante/tests/peers/dialects"
 )
 
 // complaint stands before each error of this program.
@@ -93,6 +94,11 @@ func (o options) measure(ctx context.Context) error {
 	}
 	if v.works, err = chosen(all, o.works); err != nil {
 		return err
+	}
+	for _, c := range v.servers {
+		if _, err := dialects.ByName(c.dialect); err != nil {
+			return fmt.Errorf("%s cannot take part: %w", c.name, err)
+		}
 	}
 	for _, w := range v.works {
 		if !slices.Contains(bench.Profiles(), w.profile) {
