@@ -37,7 +37,7 @@ const (
 func (l Lines) SVG() string {
 	d := &drawing{}
 	x, y := l.scales()
-	top := d.heading(l.Title, l.Unit+scaleNote(y))
+	top := d.heading(l.Title, l.Unit+scaleNote(y)) + 8
 	y.from, y.to = top+linesHeight, top
 	bottom := y.from
 
@@ -194,7 +194,12 @@ func (l Lines) values(d *drawing, x, y scale) {
 	for _, s := range l.Series {
 		for _, p := range s.Points {
 			at, text := x.at(p.X), Number(p.Median)
-			d.put(faceText, []label{faceText.place(at, y.at(p.High)-10, middle, text), faceText.place(at, y.at(p.Low)+18, middle, text)})
+			above, below := y.at(p.High)-10, y.at(p.Low)+18
+			d.put(faceText, []label{
+				faceText.place(at, above, middle, text), faceText.place(at, below, middle, text),
+				faceText.place(at-5, above, start, text), faceText.place(at-5, below, start, text),
+				faceText.place(at+5, above, end, text), faceText.place(at+5, below, end, text),
+			})
 		}
 	}
 	d.labels = slices.Delete(d.labels, texts, texts+len(ink))

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/restante/restante/bench"
+	"github.com/restante/restante/tests/peers/dialects"
 )
 
 // complaint stands before each error of this program.
@@ -94,6 +95,11 @@ func (o options) measure(ctx context.Context) error {
 	if v.works, err = chosen(all, o.works); err != nil {
 		return err
 	}
+	for _, c := range v.servers {
+		if _, err := dialects.ByName(c.dialect); err != nil {
+			return fmt.Errorf("%s cannot take part: %w", c.name, err)
+		}
+	}
 	for _, w := range v.works {
 		if !slices.Contains(bench.Profiles(), w.profile) {
 			return fmt.Errorf("%s cannot be done: the load generator has no profile %q", w.name, w.profile)
@@ -129,7 +135,8 @@ func (o options) measure(ctx context.Context) error {
 			return r, err
 		}
 		defer p.stop()
-		return inChild(ctx, order{c.dialect, p.url, p.cmd.Process.Pid, w.profile, w.clients, s.Duration, s.Warmup}, say)
+		r, err = inChild(ctx, order{c.dialect, p.url, p.cmd.Process.Pid, w.profile, w.clients, s.Duration, s.Warmup}, say)
+		return p.account(r, err)
 	}
 	if err := v.all(ctx); err != nil {
 		return err

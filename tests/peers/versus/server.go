@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/restante/restante/bench"
 )
 
 const (
@@ -85,6 +87,21 @@ func (s *server) ready(ctx context.Context) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// account adds to a run's result what became of the server. One that was ended from outside has not failed: that is an error, and the run is to be done again.
+func (s *server) account(r bench.Result, err error) (bench.Result, error) {
+	select {
+	case <-s.ended:
+	default:
+		return r, err
+	}
+	state := s.cmd.ProcessState
+	if status, ok := state.Sys().(syscall.WaitStatus); err == nil && ok && (state.Success() || status.Signaled() && status.Signal() == syscall.SIGTERM) {
+		err = errors.New("somebody has ended the server while it was under load")
+	}
+	r.Failed = strings.TrimPrefix(r.Failed+"; the server has ended: "+state.String(), "; ")
+	return r, err
 }
 
 // stop ends the process and returns when it is gone.
