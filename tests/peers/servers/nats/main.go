@@ -60,7 +60,8 @@ func run(ctx context.Context, listen string) error {
 	defer os.RemoveAll(dir)
 	s, err := server.NewServer(&server.Options{
 		JetStream: true, StoreDir: dir, DontListen: true, NoSigs: true, NoLog: true,
-		Websocket: server.WebsocketOpts{Host: "127.0.0.1", Port: -1, NoTLS: true},
+		JetStreamLimits: server.JSLimitOpts{DefaultMaxConsumers: -1}, // one a client that is there
+		Websocket:       server.WebsocketOpts{Host: "127.0.0.1", Port: -1, NoTLS: true},
 	})
 	if err != nil {
 		return err
