@@ -111,7 +111,7 @@ func (c Config) Validate() error {
 		return err
 	}
 	if c.Poller != "" && c.Poller != transport.PollerAuto && c.Poller != transport.PollerOff {
-		return fmt.Errorf("Poller is %q; give %q or %q", c.Poller, transport.PollerAuto, transport.PollerOff)
+		return fmt.Errorf("the field Poller is %q; give %q or %q", c.Poller, transport.PollerAuto, transport.PollerOff)
 	}
 	for _, o := range c.AllowOrigins {
 		if err := CheckOrigin(o); err != nil {
