@@ -46,7 +46,6 @@ type attachment struct {
 	batch    []protocol.Piece // the batch under way; nil for none
 	handed   uint64           // the cursor after it
 	fetching uint64           // the token of the frames that the store is asked for; 0 for none
-	fetched  []protocol.Piece // what it said, until there is a batch to put it in
 	lifting  uint64           // a snapshot in it lifts the ack mark to this once it is written (P-11)
 	lift     uint64           // the same for a snapshot that waits in out
 
@@ -58,8 +57,21 @@ type attachment struct {
 
 	notices []notice // what is owed after certain frames, in order
 
-	closing    protocol.CloseCode // not 0: what is in out is still written, then it ends with this
-	violations []time.Duration
+	closing protocol.CloseCode // not 0: what is in out is still written, then it ends with this
+	seldom  *seldom            // nil for most
+}
+
+// seldom is what few attachments have.
+type seldom struct {
+	violations []time.Duration  // when messages were refused that count (P-20)
+	fetched    []protocol.Piece // what the store has said, until there is a batch to put it in
+}
+
+func (a *attachment) rarely() *seldom {
+	if a.seldom == nil {
+		a.seldom = &seldom{}
+	}
+	return a.seldom
 }
 
 // pinging says where an attachment's one JSON ping is (P-16).

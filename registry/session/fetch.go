@@ -81,7 +81,7 @@ func (s *Session) fetchedFor(now time.Duration, a *attachment, bodies []protocol
 		a.out = append(a.out, protocol.Piece{Body: protocol.EncodeGoaway(retry)})
 		a.closing = protocol.CloseDraining
 	} else {
-		a.fetched = numbered(a.cursor, bodies)
+		a.rarely().fetched = numbered(a.cursor, bodies)
 	}
 	s.pump(now, a, fx)
 }

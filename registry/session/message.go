@@ -67,13 +67,14 @@ func (s *Session) Outcome(now time.Duration, gen uint64, b protocol.Body, fx *Ef
 func (s *Session) refuse(now time.Duration, a *attachment, e *protocol.Error, fx *Effects) {
 	fx.Events = append(fx.Events, Event{Kind: EventRefused, N: 1, Code: e.Code})
 	if e.Code.Info().Counts {
-		recent := a.violations[:0]
-		for _, t := range a.violations {
+		x := a.rarely()
+		recent := x.violations[:0]
+		for _, t := range x.violations {
 			if now-t < protocol.ViolationWindow {
 				recent = append(recent, t)
 			}
 		}
-		if a.violations = append(recent, now); len(a.violations) >= protocol.MaxViolations {
+		if x.violations = append(recent, now); len(x.violations) >= protocol.MaxViolations {
 			a.closing = protocol.CloseProtocolViolation
 		}
 	}

@@ -63,8 +63,8 @@ func (s *Session) fill(a *attachment, batch []protocol.Piece, fx *Effects) []pro
 	before := len(batch)
 	switch {
 	case a.fetching != 0:
-	case a.fetched != nil:
-		batch, a.fetched = append(batch, a.fetched...), nil
+	case a.seldom != nil && a.seldom.fetched != nil:
+		batch, a.seldom.fetched = append(batch, a.seldom.fetched...), nil
 	case a.cursor < s.box.Cold() && most > 0:
 		a.fetching = s.fetch(a.cursor, int(most), protocol.BatchBytes, fx)
 	default:
