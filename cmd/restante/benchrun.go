@@ -24,7 +24,7 @@ type benchRunCmd struct {
 	Clients  count    `default:"0" help:"How many clients there are; 0: as many as the profile has by itself."`
 	Duration duration `default:"5s" help:"How long a profile that goes on is measured."`
 	Warmup   duration `default:"2s" help:"How long it has gone on before that."`
-	Passes   count    `default:"1" help:"How often each profile is run; the table shows medians."`
+	Passes   count    `default:"1" help:"How often each profile is run."`
 	URL      string   `name:"url" placeholder:"URL" help:"A server that was started with restante bench stand; by default each run starts one of its own."`
 	PID      int      `name:"pid" placeholder:"PID" help:"The process of --url."`
 	DataDir  string   `type:"path" placeholder:"DIR" help:"Have the server keep its clients on disk, in a folder below this one; by default in memory."`
