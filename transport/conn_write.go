@@ -171,9 +171,13 @@ func (c *conn) written() {
 
 // flushed goes on after all of out is with the kernel.
 func (c *conn) flushed() {
-	batch := c.outBatch
-	closed := c.outClose
+	batch, closed := c.outBatch, c.outClose
+	var next []protocol.Piece
+	if !batch {
+		next, c.batch = c.batch, nil // it came while something else was written, and is still to be
+	}
 	c.settle()
+	c.batch = next
 	if batch && c.link != nil {
 		c.sayWritten()
 	}
