@@ -61,7 +61,9 @@ func run(ctx context.Context, listen string) error {
 	s, err := server.NewServer(&server.Options{
 		JetStream: true, StoreDir: dir, DontListen: true, NoSigs: true, NoLog: true,
 		JetStreamLimits: server.JSLimitOpts{DefaultMaxConsumers: -1}, // one a client that is there
-		Websocket:       server.WebsocketOpts{Host: "127.0.0.1", Port: -1, NoTLS: true},
+		// Clients that come all at once ask for their consumers all at once. Beyond its own bound of 10,000 the server throws all such requests away.
+		JetStreamRequestQueueLimit: 100_000,
+		Websocket:                  server.WebsocketOpts{Host: "127.0.0.1", Port: -1, NoTLS: true},
 	})
 	if err != nil {
 		return err
