@@ -16,6 +16,7 @@ import (
 
 	"github.com/restante/restante/bench"
 	"github.com/restante/restante/bench/plot"
+	"github.com/restante/restante/cmd/restante/child"
 )
 
 // benchRunCmd is bench.Run.
@@ -65,17 +66,38 @@ func (c *benchRunCmd) Run(p *process, log *slog.Logger) error {
 func (c *benchRunCmd) one(ctx context.Context, profile string, p *process, log *slog.Logger) (r bench.Result, err error) {
 	url, pid := c.URL, c.PID
 	if url == "" {
-		var s *standProcess
-		if s, err = startStand(ctx, c.DataDir, p.err); err != nil {
+		self, err := os.Executable()
+		if err != nil {
 			return r, err
 		}
-		defer func() { err = errors.Join(err, s.end()) }()
-		url, pid = s.url, s.cmd.Process.Pid
+		args := []string{"bench", "stand", "--log-level", "error"}
+		if c.DataDir != "" {
+			dir, err := c.folder()
+			if err != nil {
+				return r, err
+			}
+			defer os.RemoveAll(dir)
+			args = append(args, "--data-dir", dir)
+		}
+		s, err := child.Start(ctx, self, p.err, nil, args...)
+		if err != nil {
+			return r, err
+		}
+		defer s.Stop()
+		url, pid = s.URL, s.PID()
 	}
 	return bench.Run{
 		URL: url, PID: pid, Dialect: bench.Restante{}, Profile: profile, Clients: max(int(c.Clients), 0), Duration: time.Duration(c.Duration), Warmup: time.Duration(c.Warmup),
 		Say: func(format string, args ...any) { log.Info(fmt.Sprintf(format, args...)) },
 	}.Do(ctx)
+}
+
+// folder makes a new one for a server to keep its clients in.
+func (c *benchRunCmd) folder() (string, error) {
+	if err := os.MkdirAll(c.DataDir, 0o755); err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(c.DataDir, "bench-")
 }
 
 func (c *benchRunCmd) report(out io.Writer, runs []plot.Run) error {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -86,16 +85,6 @@ func TestRun_InterruptLeavesNothingBehind(t *testing.T) {
 	cancel()
 	require.Equal(t, 130, <-ended)
 	require.Contains(t, out.String(), "interrupted")
-}
-
-func TestChild_IsReaped(t *testing.T) {
-	self, err := os.Executable()
-	require.NoError(t, err)
-	c, err := startBroker(t.Context(), self, t.TempDir(), newOutput())
-	require.NoError(t, err)
-	c.stop()
-	require.NotNil(t, c.cmd.ProcessState)
-	c.stop()
 }
 
 func TestAgent_StopsAtItsLimitAndSplitsLongLines(t *testing.T) {

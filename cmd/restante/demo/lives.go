@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"sync"
+
+	"github.com/restante/restante/cmd/restante/child"
 )
 
 // lives are the broker's: one process after the other, all on the same folder, each with a port of its own. They are safe for concurrent use,
@@ -17,20 +19,20 @@ type lives struct {
 	moved func(addr string)
 
 	mu    sync.Mutex
-	now   *child // nil while there is none
+	now   *child.Server // nil while there is none
 	kills int
 }
 
 // start starts a process and returns when it serves.
 func (l *lives) start(ctx context.Context) error {
-	c, err := startBroker(ctx, l.path, l.dir, l.log)
+	c, err := child.Start(ctx, l.path, l.log, []string{"RESTANTE_LOG_LEVEL=warn"}, "serve", "--listen", "127.0.0.1:0", "--data-dir", l.dir)
 	if err != nil {
 		return err
 	}
 	l.mu.Lock()
 	l.now = c
 	l.mu.Unlock()
-	l.moved(strings.TrimPrefix(c.url, "http://"))
+	l.moved(strings.TrimPrefix(c.URL, "http://"))
 	return nil
 }
 
@@ -42,7 +44,7 @@ func (l *lives) kill(ctx context.Context) error {
 	l.mu.Unlock()
 	// Nobody is sent to its port from now on: while it is free, the system may give it to a stranger.
 	l.moved("")
-	c.kill()
+	c.Kill()
 	if err := l.start(ctx); err != nil {
 		return fmt.Errorf("after the broker was killed: %w", err)
 	}
@@ -59,7 +61,7 @@ func (l *lives) url() string {
 	if l.now == nil {
 		return ""
 	}
-	return l.now.url
+	return l.now.URL
 }
 
 // killed is how many kills the broker has come back from.
@@ -76,6 +78,6 @@ func (l *lives) stop() {
 	l.now = nil
 	l.mu.Unlock()
 	if c != nil {
-		c.stop()
+		c.Stop()
 	}
 }

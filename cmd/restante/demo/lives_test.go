@@ -43,7 +43,7 @@ func TestLives_OneAfterTheOtherOnOneFolder(t *testing.T) {
 	for range 2 {
 		first := l.now
 		require.NoError(t, l.kill(t.Context()))
-		require.False(t, first.cmd.ProcessState.Exited(), "by a signal, not by itself")
+		require.False(t, first.State().Exited(), "by a signal, not by itself")
 		urls = append(urls, l.url())
 		res, err := http.Get(l.url() + "/healthz")
 		require.NoError(t, err)
