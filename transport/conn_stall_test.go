@@ -184,3 +184,26 @@ func TestAfterAFailedWriteWhatWasReceivedIsStillRead(t *testing.T) {
 		require.EqualValues(t, 4, dropped(h, actors.DropUnsent))
 	})
 }
+
+// TestABatchWaitsForWhatIsWrittenBeforeIt: on a socket that cannot be asked without waiting, a pong or the answer to the handshake is written by a goroutine, and
+// the client's batch comes meanwhile.
+func TestABatchWaitsForWhatIsWrittenBeforeIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, f := newWSTick(t, Config{}, tick)
+		c, l := piped(t, h, f, Grant{})
+		c.raw(masked(true, ws.OpPing, []byte("hear me")))
+		synctest.Wait() // the pong is being written, to a peer that does not read yet
+		l.peer.Write([]protocol.Piece{{Seq: 1, Body: protocol.Body(`{"type":"a"}`)}})
+		synctest.Wait()
+		l.none(t)
+		op, payload := c.frame()
+		require.Equal(t, ws.OpPong, op)
+		require.Equal(t, "hear me", string(payload))
+		c.expectText(`{"seq":1,"type":"a"}`)
+		l.next(t, "written")
+		l.peer.Write([]protocol.Piece{{Seq: 2, Body: protocol.Body(`{"type":"b"}`)}})
+		c.expectText(`{"seq":2,"type":"b"}`)
+		require.Zero(t, h.sys.Counters().Dropped[actors.DropUnsent].Load())
+		c.leave(1000)
+	})
+}

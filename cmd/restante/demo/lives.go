@@ -27,7 +27,7 @@ type lives struct {
 func (l *lives) start(ctx context.Context) error {
 	c, err := child.Start(ctx, l.path, l.log, []string{"RESTANTE_LOG_LEVEL=warn"}, "serve", "--listen", "127.0.0.1:0", "--data-dir", l.dir)
 	if err != nil {
-		return err
+		return fmt.Errorf("the broker: %w", err)
 	}
 	l.mu.Lock()
 	l.now = c

@@ -92,7 +92,7 @@ func TestRun_ABrokerThatDoesNotComeBackFails(t *testing.T) {
 	temp, out := emptyTemp(t), newOutput()
 	o := Options{Seed: 3, Duration: time.Second, Cuts: 1, Kills: 1, Command: []string{"seq", "500"}, Out: out, Executable: wrapped(t, `[ -e "$0.ran" ] && exit 1; touch "$0.ran"; exec "$SELF" "$@"`)}
 	require.Equal(t, 1, Run(t.Context(), o), out)
-	require.Contains(t, out.String(), "after the broker was killed: the broker did not say its URL")
+	require.Contains(t, out.String(), "after the broker was killed: the broker: the server did not say its URL")
 	left, err := os.ReadDir(temp)
 	require.NoError(t, err)
 	require.Empty(t, left)

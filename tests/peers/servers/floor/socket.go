@@ -134,5 +134,6 @@ func (f *floor) end(fd int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.fd = -1
-	_ = unix.Close(fd) // which takes it out of the epoll too: there is no other descriptor of it
+	_ = unix.EpollCtl(f.epoll, unix.EPOLL_CTL_DEL, fd, nil) // closing does it only if Go's descriptor of the socket has gone already
+	_ = unix.Close(fd)
 }
