@@ -9,8 +9,8 @@ import (
 //go:embed client/*.js client/*.d.ts
 var files embed.FS
 
-// Client are the library's sources: plain ES modules, index.js is all of it and core.js the least.
-func Client() fs.FS {
+// Sources are the library's sources: plain ES modules, index.js is all of it and core.js the least.
+func Sources() fs.FS {
 	sub, err := fs.Sub(files, "client")
 	if err != nil {
 		panic(err) // the folder is embedded
