@@ -1,34 +1,29 @@
-/**
- * A parser of text/event-stream, as far as this library needs it: ids are left out, since a cursor is read from the frames (P-5).
- *
- * It returns what is to be called with each piece of the text, however the text was cut. event is called for each event that has data and is
- * complete, with its name ("message" where it has none), its data, and the last `retry` of the stream so far, in milliseconds.
- * @param {(name: string, data: string, retry: number | undefined) => void} event
- * @param {number} [limit] how many characters one event may have; beyond it a RangeError is thrown
- * @returns {(text: string) => void}
- */
-export function eventParser(event, limit = 2 << 20) {
-  let rest = "", name = "", data = "", retry
-  let start = true, cr = false
+// eventParser reads text/event-stream, as far as this library needs it: ids are left out, since a cursor is read in the frames (P-5). Pure.
+//
+// It returns what is to be called with each piece of the text, wherever that was cut. event(name, data, retry) is called for each event that has data and has come whole:
+// name is "message" where it has none, and retry what the stream has asked for last, in milliseconds. An event of more than limit characters is a RangeError.
+export const eventParser = (event, limit) => {
+  let rest = ""
+  let name = ""
+  let data = ""
+  let retry
+  let skip = "\ufeff" // what is dropped if the next piece begins with it: a byte order mark, or the second half of a line's end
 
   const take = (line) => {
     if (!line) {
       if (data) event(name || "message", data.slice(0, -1), retry)
       name = data = ""
-      return
     }
-    const colon = (line + ":").indexOf(":")
-    const field = line.slice(0, colon), value = line.slice(colon + 1).replace(/^ /, "")
-    if (field === "data") data += value + "\n"
-    else if (field === "event") name = value
-    else if (field === "retry" && /^\d+$/.test(value)) retry = +value
+    const [, field, value] = /^([^:]*):? ?(.*)/s.exec(line)
+    if (field == "data") data += value + "\n"
+    if (field == "event") name = value
+    if (field == "retry" && /^\d+$/.test(value)) retry = +value
   }
 
   return (text) => {
     if (!text) return
-    const lines = text.slice(start && text[0] === "\ufeff" || cr && text[0] === "\n" ? 1 : 0).split(/\r\n?|\n/)
-    start = false
-    cr = text.endsWith("\r") // a line feed that comes next belongs to it
+    const lines = text.slice(text[0] == skip ? 1 : 0).split(/\r\n?|\n/)
+    skip = text.endsWith("\r") ? "\n" : ""
     lines[0] = rest + lines[0]
     rest = lines.pop()
     for (const line of lines) {

@@ -1,9 +1,6 @@
-/**
- * A new random name: a UUID, or as many random bits in hexadecimal digits where a page is no secure context and has no randomUUID.
- * @param {Crypto} [crypto]
- * @returns {string}
- */
-export function uuid(crypto = globalThis.crypto) {
+// uuid is a random UUID, also where a page is no secure context and has no randomUUID.
+export const uuid = (crypto = globalThis.crypto) => {
   if (crypto.randomUUID) return crypto.randomUUID()
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("")
+  const hex = [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("")
+  return hex.replace(/^(.{8})(.{4}).(.{3}).(.{3})/, "$1-$2-4$3-a$4-")
 }
