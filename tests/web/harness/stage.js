@@ -1,0 +1,62 @@
+import { after } from "node:test"
+import { Broker } from "./broker.js"
+import { browser, closeBrowser, plainHost, watch } from "./browser.js"
+import { told } from "./check.js"
+import { Errors } from "./errors.js"
+import { Proxy } from "./proxy.js"
+import { Publisher } from "./publisher.js"
+import { Site } from "./site.js"
+
+// Times of P-24 for tests: short, so that none waits for them, and their proportions are the library's own.
+export const quick = { min: 20, max: 200, settle: 1000 }
+
+// Stage is what one test plays on: a site, a broker that allows its pages, a proxy before it, and a browser window of its own.
+export class Stage {
+  errors = new Errors()
+  pages = []
+
+  // set makes one and ends it with the test t, which fails if a page has told the console of an error.
+  static async set(t, { flags = [], window = {} } = {}) {
+    const stage = new Stage()
+    const ends = []
+    t.after(async () => {
+      if (!t.passed && t.passed !== undefined) for (const page of stage.pages) t.diagnostic(await told(page))
+      for (const end of ends.reverse()) await end()
+      stage.errors.none()
+    })
+    const started = async (thing) => {
+      ends.push(() => thing.close())
+      return thing
+    }
+    stage.site = await started(await Site.start())
+    stage.broker = await started(await Broker.start("--allow-origin", stage.site.url, "--allow-origin", `http://${plainHost}:${stage.site.port}`, ...flags))
+    stage.proxy = await started(await Proxy.start(stage.broker.port))
+    stage.window = await started(await (await browser()).newContext(window))
+    watch(stage.window, stage.errors)
+    return stage
+  }
+
+  publisher(id) {
+    return new Publisher(this.broker, id)
+  }
+
+  // address is the test page's, with what the page is to do: see pages/app.js. Its broker is behind the proxy.
+  address(asked = {}, host = "127.0.0.1") {
+    const { clientId, options = {}, ...more } = asked
+    const q = { broker: this.proxy.url, ...more, options: { backoff: quick, ...(clientId ? { clientId } : {}), ...options } }
+    return `http://${host}:${this.site.port}/?${new URLSearchParams({ q: JSON.stringify(q) })}`
+  }
+
+  // open opens the test page in a tab.
+  async open(asked, host) {
+    const page = await this.window.newPage()
+    this.pages.push(page)
+    await page.goto(this.address(asked, host))
+    return page
+  }
+}
+
+// useBrowser closes the process's browser after its last test.
+export function useBrowser() {
+  after(closeBrowser)
+}
