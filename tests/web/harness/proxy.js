@@ -114,6 +114,14 @@ export class Proxy extends EventEmitter {
     for (const pair of this.#pairs) this.#hold(pair)
   }
 
+  // strand holds the connections that there are, for ever, as when a laptop wakes in another network: their ends know nothing of it. New ones are served.
+  strand() {
+    for (const pair of this.#pairs) {
+      this.#hold(pair)
+      pair.stranded = true
+    }
+  }
+
   // blackhole takes new connections and never answers them. Those that there are go on.
   blackhole() {
     this.#mode = "blackhole"
@@ -123,8 +131,8 @@ export class Proxy extends EventEmitter {
   pass() {
     this.#mode = "pass"
     for (const pair of this.#pairs) {
+      if (!pair.far || pair.stranded) continue
       pair.held = false
-      if (!pair.far) continue
       pair.near.resume()
       pair.far.resume()
     }

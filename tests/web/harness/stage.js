@@ -1,7 +1,7 @@
 import { after } from "node:test"
 import { Broker } from "./broker.js"
 import { browser, closeBrowser, plainHost, watch } from "./browser.js"
-import { told } from "./check.js"
+import { Plain } from "./cdp.js"
 import { Errors } from "./errors.js"
 import { Proxy } from "./proxy.js"
 import { Publisher } from "./publisher.js"
@@ -13,14 +13,13 @@ export const quick = { min: 20, max: 200, settle: 1000 }
 // Stage is what one test plays on: a site, a broker that allows its pages, a proxy before it, and a browser window of its own.
 export class Stage {
   errors = new Errors()
-  pages = []
 
   // set makes one and ends it with the test t, which fails if a page has told the console of an error.
-  static async set(t, { flags = [], window = {} } = {}) {
+  // plain asks for tabs of plain CDP in place of Playwright's.
+  static async set(t, { flags = [], window = {}, plain = false } = {}) {
     const stage = new Stage()
     const ends = []
     t.after(async () => {
-      if (!t.passed && t.passed !== undefined) for (const page of stage.pages) t.diagnostic(await told(page))
       for (const end of ends.reverse()) await end()
       stage.errors.none()
     })
@@ -31,8 +30,12 @@ export class Stage {
     stage.site = await started(await Site.start())
     stage.broker = await started(await Broker.start("--allow-origin", stage.site.url, "--allow-origin", `http://${plainHost}:${stage.site.port}`, ...flags))
     stage.proxy = await started(await Proxy.start(stage.broker.port))
-    stage.window = await started(await (await browser()).newContext(window))
-    watch(stage.window, stage.errors)
+    if (plain) {
+      stage.window = await started(await Plain.start())
+    } else {
+      stage.window = await started(await (await browser()).newContext(window))
+      watch(stage.window, stage.errors)
+    }
     return stage
   }
 
@@ -49,9 +52,10 @@ export class Stage {
 
   // open opens the test page in a tab.
   async open(asked, host) {
+    const url = this.address(asked, host)
+    if (this.window instanceof Plain) return this.window.open(url, this.errors)
     const page = await this.window.newPage()
-    this.pages.push(page)
-    await page.goto(this.address(asked, host))
+    await page.goto(url)
     return page
   }
 }
