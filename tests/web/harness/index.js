@@ -4,6 +4,8 @@ export { browser, chromiumPath, closeBrowser, plainHost, watch } from "./browser
 export { Plain, Tab } from "./cdp.js"
 export { assertLater, assertWhole, details, live, patiently, reached, rendered, seen, stats, told } from "./check.js"
 export { Errors } from "./errors.js"
+export { Grants } from "./grants.js"
+export { Nginx } from "./nginx.js"
 export { Program, dropFolder, folder, patience, quietPort, within } from "./process.js"
 export { Proxy } from "./proxy.js"
 export { Publisher } from "./publisher.js"
