@@ -103,6 +103,12 @@ export class Tab extends EventEmitter {
     await loaded
   }
 
+  // back goes one entry back in the tab's history. A page from the back-forward cache is told as Page.frameNavigated, and loads nothing.
+  async back() {
+    const { entries, currentIndex } = await this.call("Page.getNavigationHistory")
+    await this.call("Page.navigateToHistoryEntry", { entryId: entries[currentIndex - 1].id })
+  }
+
   // front brings the tab to the front of its window; the one that was there is hidden.
   async front() {
     await this.#plain.call("Target.activateTarget", { targetId: this.#target })

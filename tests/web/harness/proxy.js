@@ -11,6 +11,7 @@ export class Proxy extends EventEmitter {
   #pairs = new Set()
   #mode = "pass"
   #delay = 0
+  #rate = Infinity
   #cutAfter = null
   opened = 0
   cuts = 0
@@ -77,18 +78,21 @@ export class Proxy extends EventEmitter {
           return
         }
       }
-      if (!to.write(chunk)) {
-        from.pause()
-        to.once("drain", () => pair.held || from.resume())
-      }
+      const full = !to.write(chunk)
+      const wait = down ? (chunk.length / this.#rate) * 1000 : 0
+      if (!full && wait < 1) return
+      from.pause()
+      const go = () => pair.held || from.resume()
+      if (full) to.once("drain", go)
+      else setTimeout(go, wait)
     }
     from.on("data", (chunk) => (this.#delay > 0 ? setTimeout(write, this.#delay, chunk) : write(chunk)))
     from.on("end", () => (this.#delay > 0 ? setTimeout(() => to.end(), this.#delay) : to.end()))
   }
 
-  #hold(pair) {
+  #hold(pair, way) {
     pair.held = true
-    pair.near.pause()
+    if (way !== "down") pair.near.pause()
     pair.far?.pause()
   }
 
@@ -115,9 +119,10 @@ export class Proxy extends EventEmitter {
   }
 
   // strand holds the connections that there are, for ever, as when a laptop wakes in another network: their ends know nothing of it. New ones are served.
-  strand() {
+  // With "down" only what comes from the broker is held.
+  strand(way) {
     for (const pair of this.#pairs) {
-      this.#hold(pair)
+      this.#hold(pair, way)
       pair.stranded = true
     }
   }
@@ -141,6 +146,11 @@ export class Proxy extends EventEmitter {
   // delay holds up every byte, in both directions, for so many milliseconds.
   delay(ms) {
     this.#delay = ms
+  }
+
+  // throttle lets at most so many bytes a second through towards the browser, on each connection.
+  throttle(bytes) {
+    this.#rate = bytes
   }
 
   // refuse resets what there is and takes no new connection, until accept().

@@ -16,7 +16,8 @@ export class Stage {
 
   // set makes one and ends it with the test t, which fails if a page has told the console of an error.
   // plain asks for tabs of plain CDP in place of Playwright's.
-  static async set(t, { flags = [], window = {}, plain = false } = {}) {
+  // server(site) starts another one than a broker with those flags; relay(port) something between it and the proxy.
+  static async set(t, { flags = [], window = {}, plain = false, server, relay } = {}) {
     const stage = new Stage()
     const ends = []
     t.after(async () => {
@@ -28,8 +29,10 @@ export class Stage {
       return thing
     }
     stage.site = await started(await Site.start())
-    stage.broker = await started(await Broker.start("--allow-origin", stage.site.url, "--allow-origin", `http://${plainHost}:${stage.site.port}`, ...flags))
-    stage.proxy = await started(await Proxy.start(stage.broker.port))
+    const origins = [stage.site.url, `http://${plainHost}:${stage.site.port}`].flatMap((origin) => ["--allow-origin", origin])
+    stage.broker = await started(await (server ? server(stage.site) : Broker.start(...origins, ...flags)))
+    if (relay) stage.relay = await started(await relay(stage.broker.port))
+    stage.proxy = await started(await Proxy.start((stage.relay ?? stage.broker).port))
     if (plain) {
       stage.window = await started(await Plain.start())
     } else {

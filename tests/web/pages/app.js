@@ -12,6 +12,8 @@ const waiting = new Set()
 
 const app = (globalThis.app = {
   asked,
+  // What the tab's sessionStorage held before the library was there: window.open and a duplicated tab copy it.
+  inherited: Object.values(sessionStorage),
   client: null,
   // Everything that was told to the page, in order.
   events: [],
@@ -103,7 +105,8 @@ for (const name of ["resume", "sent", "topic_reset", "topic_hole", "unsubscribed
 client.addEventListener("error", ({ detail: { code, message, frame, cause } }) => app.note("error", { code, message, seq: frame?.seq, cause: cause && `${cause}` }))
 
 // What the browser tells a page about itself.
-for (const name of ["freeze", "resume", "visibilitychange"]) document.addEventListener(name, () => app.note(`page ${name}`, document.visibilityState))
+document.addEventListener("visibilitychange", () => app.note("page visibilitychange", document.visibilityState))
+for (const name of ["freeze", "resume"]) document.addEventListener(name, () => app.note(`page ${name}`, app.last()))
 for (const name of ["online", "offline", "pagehide", "pageshow"]) addEventListener(name, (e) => app.note(`page ${name}`, e.persisted))
 
 for (const topic of asked.subscribe ?? []) client.subscribe(topic).then(({ resume }) => app.note("subscribed", { topic, resume }))
