@@ -35,6 +35,7 @@ var Rooms = map[string][]string{
 	"cmd/restante/demo":  {"protocol", "client", "bench", "cmd/restante/child"},
 	"tests":              {"protocol", "broker", "client", "bench"},
 	"tests/law":          {},
+	"tests/web/grants":   {"protocol", "broker"},
 }
 
 // Pure are the rooms of standard library only, without a clock, input, output or a goroutine: time comes in as a value.
