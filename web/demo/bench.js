@@ -61,12 +61,10 @@ export class Bench {
   #show({ panes, broker, flood }) {
     for (const pane of this.#panes) {
       if (!panes[pane.device]) continue
-      pane.network.show(panes[pane.device])
-      pane.element.dataset.network = panes[pane.device].state
-      if (pane.network.counting) pane.commit()
+      pane.show(panes[pane.device])
     }
     this.#broker.dataset.up = String(broker.up)
-    write(this.#words, broker.up ? (broker.kills ? `broker up, killed ${count(broker.kills)}×` : "broker up") : "broker down")
+    write(this.#words, broker.up ? (broker.kills ? `up, killed ${count(broker.kills)}×` : "broker up") : "broker down")
     this.#flood.disabled = flood.running
     write(this.#floodWord, flood.running ? "Flooding" : "Flood")
   }

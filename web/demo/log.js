@@ -82,10 +82,12 @@ export class Log {
     view.element.dataset.key = key
     if (item.turn !== undefined) {
       view.element.dataset.turn = item.turn
-      view.element.classList.toggle("first", before.previousElementSibling?.dataset.turn !== String(item.turn))
+      view.element.classList.toggle("first", speaker(before.previousElementSibling) !== String(item.turn))
     }
     this.#views.set(key, view)
     before.before(view.element)
+    // It is put there again instead of pushed down: to the browser it has not moved then.
+    if (before === this.#thinking) this.#list.append(before)
   }
 
   // What was typed stays at the end, in order, until it is back.
@@ -122,6 +124,12 @@ export class Log {
       if (!this.#waiting.has(key)) this.#show(key, undefined)
     }
   }
+}
+
+// speaker is the turn that spoke last, over the page's own lines; undefined if it was a person.
+function speaker(element) {
+  while (element?.classList.contains("notice")) element = element.previousElementSibling
+  return element?.dataset.turn
 }
 
 // busy: the last item says by itself that something is going on, or waits for a person.

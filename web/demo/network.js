@@ -13,6 +13,7 @@ export class Network {
   #tunnelWord = h("span", {}, "Tunnel")
   #state = "up"
   #until = 0
+  #cuts = 0
 
   constructor({ device, ondo }) {
     const button = (name, title, word, act) => h("button", { type: "button", class: "segment", title, data: { do: name }, onclick: act }, h("span", { class: "segment-icon" }, icon(name)), word)
@@ -36,13 +37,10 @@ export class Network {
     this.element.dataset.state = state
     write(this.#stallWord, state === "stalled" ? "Resume" : "Stall")
     this.#stall.setAttribute("aria-pressed", String(state === "stalled"))
-    const glyph = this.#stall.querySelector(".segment-icon")
-    glyph.replaceChildren(icon(state === "stalled" ? "resume" : "stall"))
+    this.#stall.querySelector(".segment-icon").replaceChildren(icon(state === "stalled" ? "resume" : "stall"))
     for (const button of [this.#cut, this.#stall, this.#tunnel]) button.disabled = state === "tunnel"
     this.commit()
   }
-
-  #cuts = 0
 
   /** commit shows how much of a tunnel is left. */
   commit() {

@@ -24,6 +24,7 @@ export class Pane {
   #heldUntil = 0
   #waitingUntil = 0
   #tick = 0
+  #been = false
 
   constructor(options) {
     this.#options = options
@@ -66,6 +67,7 @@ export class Pane {
     this.pill.commit(state, more)
     this.strip.commit(client)
     this.element.dataset.state = state.name
+    this.element.dataset.away = String(this.#been && state.name !== "live" && state.name !== "catching_up")
     this.announcer.state(stateWords({ ...state, code: state.code }, {}))
     this.network.commit()
     this.composer.running(this.#session.turn !== null)
@@ -91,6 +93,16 @@ export class Pane {
   /** question brings the keyboard to the open question, if there is one. */
   question() {
     return this.log.question(this.#session)
+  }
+
+  /** show takes what the demo's server says of this pane's network. */
+  show(network) {
+    const was = this.element.dataset.network
+    this.element.dataset.network = network.state
+    this.network.show(network)
+    this.#ask()
+    // A device in a tunnel tells its pages so, and says when it is over. Stalled, nobody knows of it.
+    if (was && was !== network.state && (was === "tunnel" || network.state === "tunnel")) dispatchEvent(new Event(was === "tunnel" ? "online" : "offline"))
   }
 
   #commitLog(state) {
@@ -153,7 +165,10 @@ export class Pane {
   #state(state) {
     this.#outgoing.take(this.#client.pending)
     if (state.name === "waiting") this.#waitingUntil = performance.now() + state.ms
-    if (state.name === "live") this.alerts.replaceChildren()
+    if (state.name === "live") {
+      this.#been = true
+      this.alerts.replaceChildren()
+    }
     if (state.name !== "stopped") return
     const again = h("button", { type: "button", class: "button", onclick: () => this.#client.restart() }, "Try again")
     this.alert(state.error ? errorWords(state.error) : `The broker has ended this connection (${state.code}).`, again)
