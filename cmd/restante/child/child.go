@@ -96,6 +96,9 @@ func (s *Server) State() *os.ProcessState {
 	}
 }
 
+// Exited is closed when the process has ended, whoever ended it, and has been reaped.
+func (s *Server) Exited() <-chan struct{} { return s.exited }
+
 // Stop asks the server to end, kills it if it does not within StopTime, and returns when it has been reaped. It may be called more than once.
 func (s *Server) Stop() {
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {

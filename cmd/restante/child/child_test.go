@@ -67,7 +67,7 @@ func TestAServerEndsWithItsStandardInput(t *testing.T) {
 	s, err := started(t, "stubborn")
 	require.NoError(t, err)
 	require.NoError(t, s.held.Close())
-	<-s.exited
+	<-s.Exited()
 	gone(t, s)
 }
 

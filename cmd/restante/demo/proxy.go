@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// mostConnections bounds what a Proxy holds at once, forwarded or left hanging; one more is reset as soon as it is made.
+const mostConnections = 512
+
 // Direction is one of the two ways through a Proxy.
 type Direction int
 
@@ -32,6 +35,9 @@ type Proxy struct {
 	closed bool
 	// stalled is closed when forwarding may go on; nil while it does.
 	stalled chan struct{}
+	// dark is whether new connections are left hanging; hung are those.
+	dark bool
+	hung map[*net.TCPConn]struct{}
 	// short is how many bytes the next chunk to a client is to miss before its connection is reset; 0 for none.
 	short int
 	// cut counts the connections that a method of this proxy has broken.
@@ -52,7 +58,7 @@ func NewProxy(target string) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{target: target, ln: ln, pairs: map[*pair]struct{}{}}
+	p := &Proxy{target: target, ln: ln, pairs: map[*pair]struct{}{}, hung: map[*net.TCPConn]struct{}{}}
 	p.tasks.Go(p.accept)
 	return p, nil
 }
@@ -100,10 +106,44 @@ func (p *Proxy) CutInFrame(missing int) {
 	p.short = max(missing, 1)
 }
 
-// Stall stops all forwarding (true), without a sign to anybody, or lets it go on (false).
+// Stall stops all forwarding (true), without a sign to anybody, or lets it go on (false). The end of a connection is not passed on meanwhile either.
 func (p *Proxy) Stall(stop bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.stall(stop)
+}
+
+// Blackhole is a tunnel (true): nothing passes, without a sign to anybody, and new connections are made but lead nowhere. When it ends (false), every
+// connection is reset, those of before and those that were left hanging, and all is as it was.
+func (p *Proxy) Blackhole(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if on && !p.closed {
+		p.dark = true
+		p.stall(true)
+	}
+	if on || !p.dark {
+		return
+	}
+	p.dark = false
+	for q := range p.pairs {
+		p.count(q)
+		q.reset()
+	}
+	p.dropHung()
+	p.stall(false)
+}
+
+// dropHung resets what was left hanging.
+func (p *Proxy) dropHung() {
+	for c := range p.hung {
+		p.cut++
+		abort(c)
+	}
+	clear(p.hung)
+}
+
+func (p *Proxy) stall(stop bool) {
 	switch {
 	case stop && p.stalled == nil && !p.closed:
 		p.stalled = make(chan struct{})
@@ -145,7 +185,7 @@ func (p *Proxy) Cuts() int {
 	return p.cut
 }
 
-// Connections is how many connections are being forwarded.
+// Connections is how many connections are being forwarded; those that are left hanging do not count.
 func (p *Proxy) Connections() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -159,8 +199,10 @@ func (p *Proxy) Close() error {
 	for q := range p.pairs {
 		q.reset()
 	}
+	p.dark = false
+	p.dropHung()
+	p.stall(false)
 	p.mu.Unlock()
-	p.Stall(false)
 	err := p.ln.Close()
 	p.tasks.Wait()
 	if errors.Is(err, net.ErrClosed) {
@@ -185,15 +227,27 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		p.mu.Lock()
-		refuse, target := p.refuse || p.closed || p.target == "", p.target
-		p.mu.Unlock()
-		if refuse {
-			abort(conn.(*net.TCPConn))
-			continue
+		if target := p.admit(conn.(*net.TCPConn)); target != "" {
+			p.tasks.Go(func() { p.forward(conn.(*net.TCPConn), target) })
 		}
-		p.tasks.Go(func() { p.forward(conn.(*net.TCPConn), target) })
 	}
+}
+
+// admit returns where a new connection is to be forwarded to, "" for one that is not: it has been reset, or is left hanging.
+func (p *Proxy) admit(c *net.TCPConn) (target string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.refuse || p.closed || len(p.pairs)+len(p.hung) >= mostConnections:
+		abort(c)
+	case p.dark:
+		p.hung[c] = struct{}{}
+	case p.target == "":
+		abort(c)
+	default:
+		return p.target
+	}
+	return ""
 }
 
 // forward joins a client's connection with one to target until either has ended.
@@ -231,10 +285,8 @@ func (p *Proxy) copy(q *pair, to, from *net.TCPConn, d Direction) {
 			}
 		}
 		if err != nil {
-			select {
-			case <-q.done: // our own reset, in which an orderly end has no place
-				return
-			default:
+			if !p.flows(q) {
+				return // our own reset, in which an orderly end has no place
 			}
 			if !errors.Is(err, io.EOF) || to.CloseWrite() != nil {
 				q.reset()
@@ -246,15 +298,8 @@ func (p *Proxy) copy(q *pair, to, from *net.TCPConn, d Direction) {
 
 // pass forwards one chunk; false: the connection has ended.
 func (p *Proxy) pass(q *pair, to *net.TCPConn, chunk []byte, d Direction) bool {
-	p.mu.Lock()
-	wait := p.stalled
-	p.mu.Unlock()
-	if wait != nil {
-		select {
-		case <-wait:
-		case <-q.done:
-			return false
-		}
+	if !p.flows(q) {
+		return false
 	}
 	p.mu.Lock()
 	short := d == ToClient && p.short > 0 && len(chunk) > 1
@@ -273,6 +318,25 @@ func (p *Proxy) pass(q *pair, to *net.TCPConn, chunk []byte, d Direction) bool {
 		return false
 	}
 	return true
+}
+
+// flows waits until something may pass; false: the connection has been ended.
+func (p *Proxy) flows(q *pair) bool {
+	p.mu.Lock()
+	wait := p.stalled
+	p.mu.Unlock()
+	if wait != nil {
+		select {
+		case <-wait:
+		case <-q.done:
+		}
+	}
+	select {
+	case <-q.done:
+		return false
+	default:
+		return true
+	}
 }
 
 // reset ends both sides with a reset.

@@ -17,6 +17,7 @@ import (
 type wire struct {
 	t              *testing.T
 	proxy          *Proxy
+	ln             net.Listener
 	client, server net.Conn
 }
 
@@ -27,7 +28,7 @@ func newWire(t *testing.T) *wire {
 	p, err := NewProxy(ln.Addr().String())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
-	w := &wire{t: t, proxy: p}
+	w := &wire{t: t, proxy: p, ln: ln}
 	w.client, err = net.Dial("tcp", p.Addr())
 	require.NoError(t, err)
 	t.Cleanup(func() { w.client.Close() })
@@ -56,6 +57,16 @@ func (w *wire) isReset(c net.Conn) {
 	w.t.Helper()
 	_, err := c.Read(make([]byte, 1))
 	require.ErrorIs(w.t, err, syscall.ECONNRESET)
+}
+
+// leftHanging waits until the proxy has a connection that it leaves hanging: whoever dials is told earlier, by the system.
+func (w *wire) leftHanging() {
+	w.t.Helper()
+	require.Eventually(w.t, func() bool {
+		w.proxy.mu.Lock()
+		defer w.proxy.mu.Unlock()
+		return len(w.proxy.hung) == 1
+	}, 20*time.Second, time.Millisecond)
 }
 
 func TestProxy_CutResetsBothSides(t *testing.T) {
@@ -127,6 +138,64 @@ func TestProxy_StallHoldsBackAndLetsGo(t *testing.T) {
 	w.isReset(w.client)
 }
 
+func TestProxy_AStallHoldsBackTheEndToo(t *testing.T) {
+	w := newWire(t)
+	w.proxy.Stall(true)
+	require.NoError(t, w.client.(*net.TCPConn).CloseWrite())
+	require.NoError(t, w.server.SetReadDeadline(time.Now().Add(200*time.Millisecond)))
+	_, err := w.server.Read(make([]byte, 1))
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.NoError(t, w.server.SetReadDeadline(time.Now().Add(20*time.Second)))
+	w.proxy.Stall(false)
+	_, err = w.server.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF)
+}
+
+func TestProxy_InATunnelNothingPassesAndNothingConnects(t *testing.T) {
+	w := newWire(t)
+	w.proxy.Blackhole(true)
+	w.proxy.Retarget("") // the server may go and come back meanwhile: nobody is told
+	hung, err := net.Dial("tcp", w.proxy.Addr())
+	require.NoError(t, err)
+	defer hung.Close()
+	w.proxy.Retarget(w.server.LocalAddr().String())
+	w.leftHanging()
+	for _, c := range []net.Conn{w.client, hung} {
+		_, err = io.WriteString(c, "anybody there?")
+		require.NoError(t, err)
+		require.NoError(t, c.SetReadDeadline(time.Now().Add(200*time.Millisecond)))
+		_, err = c.Read(make([]byte, 1))
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.NoError(t, c.SetReadDeadline(time.Now().Add(20*time.Second)))
+	}
+	require.Equal(t, 1, w.proxy.Connections())
+	w.proxy.Blackhole(false)
+	w.isReset(w.client)
+	w.isReset(hung)
+	w.isReset(w.server)
+	require.Equal(t, 2, w.proxy.Cuts())
+	again, err := net.Dial("tcp", w.proxy.Addr())
+	require.NoError(t, err)
+	defer again.Close()
+	s, err := w.ln.Accept()
+	require.NoError(t, err)
+	defer s.Close()
+	w.passes(again, s, "out of it")
+	w.proxy.Blackhole(false)
+	w.passes(s, again, "and it stays so")
+}
+
+func TestProxy_IsClosedInATunnel(t *testing.T) {
+	w := newWire(t)
+	w.proxy.Blackhole(true)
+	hung, err := net.Dial("tcp", w.proxy.Addr())
+	require.NoError(t, err)
+	defer hung.Close()
+	w.leftHanging()
+	require.NoError(t, w.proxy.Close())
+	w.isReset(hung)
+}
+
 func TestProxy_RefusesAndLetsInAgain(t *testing.T) {
 	w := newWire(t)
 	w.proxy.Refuse(true)
@@ -191,6 +260,7 @@ func TestProxy_MethodsFromEverywhere(t *testing.T) {
 		func() { w.proxy.Cut() }, func() { w.proxy.CutInFrame(1) }, func() { w.proxy.HalfClose(ToClient) },
 		func() { w.proxy.Stall(true) }, func() { w.proxy.Stall(false) }, func() { w.proxy.Refuse(true) },
 		func() { w.proxy.Finish() }, func() { w.proxy.Connections() }, func() { w.proxy.Cuts() }, func() { w.proxy.Retarget("127.0.0.1:1") },
+		func() { w.proxy.Blackhole(true) }, func() { w.proxy.Blackhole(false) },
 	} {
 		all.Go(f)
 	}
