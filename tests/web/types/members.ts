@@ -13,12 +13,11 @@ const exactly = <A, B>(_: Same<A, B>) => {}
 
 const core: CoreOptions = {
   clientId: "tab-1",
-  token: async (): Promise<Token> => ({ token: "secret", expiresAt: Date.now() + 60_000 }),
+  token: async () => "secret",
   since: "k3Jx0aQ9bTz:7",
   onFrame: async (frame: Frame) => frame.seq,
   takeover: true,
   ping: 60,
-  storage: null,
   queueFrames: 100,
   queueBytes: 1 << 20,
   backoff: { min: 100, max: 1000, settle: 5000 },
