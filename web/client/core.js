@@ -360,8 +360,10 @@ export class Restante extends EventTarget {
     const p = c.position
     if (c.dry) return
     if (!(seq <= c.next)) throw hole() // also before hello, and before the snapshot that was announced
-    if (seq > p.received) {
-      if (!this._handing.room()) return void (c.dry = true)
+    const isNew = seq > p.received // or it came on an earlier connection, and waits or is handled
+    if (isNew && !this._handing.room()) return void (c.dry = true)
+    if (seq == c.next) c.seen = c.next++
+    if (isNew) {
       p.received = seq
       this.#stats.head = Math.max(this.#stats.head, seq)
       const passes = !frame.topic_seq || this._topics.judge(frame)
@@ -369,10 +371,7 @@ export class Restante extends EventTarget {
       else if (!c.live) this.#report.replayed++
       this._handing.push({ kind: passes ? "frame" : "skip", epoch: p.epoch, seq, size, detail: frame, position: p })
       if (passes) this._topics.passed(frame)
-    } else this.#stats.duplicates++ // it came on an earlier connection, and waits or is handled
-    if (seq < c.next) return
-    c.next++
-    c.seen = seq
+    } else this.#stats.duplicates++
   }
 
   // #live ends the catching up, and reports on it behind its frames.
@@ -402,7 +401,8 @@ export class Restante extends EventTarget {
   #flush() {
     const c = this._connection
     if (!c?.hello) return
-    for (const message of [...this._topics.due(now()), ...this._sends.due(c, c.hello.max_frame_bytes ?? 65536, now())]) c.link.send(JSON.stringify(message))
+    // What the outbox held at hello is older than any answer about a topic.
+    for (const message of [...(c.live ? this._topics.due(now()) : []), ...this._sends.due(c, c.hello.max_frame_bytes ?? 65536, now())]) c.link.send(JSON.stringify(message))
   }
 
   // _applied takes note of what has been handed over.

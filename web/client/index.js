@@ -62,7 +62,7 @@ export class Restante extends Core {
     this._over = "restart"
     this._end(this._connection, 1000)
     this._end(this.#standby, gone)
-    this._handing.restart()
+    this._handing.goOn()
     this._topics.restart()
     this.#falls = 0
     this.#watch()
