@@ -44,7 +44,7 @@ export class Restante extends EventTarget {
   #ticking
   #retry
   // when the broker lets us come back
-  _earliest = 0
+  #earliest
   // the attach that counts
   _connection
 
@@ -101,15 +101,11 @@ export class Restante extends EventTarget {
   // --- beginning and end
 
   // _begin makes the try that is made at once.
-  async _begin() {
+  _begin() {
     this.#tries = 1
-    this._earliest = 0
     clearInterval(this.#ticking)
     this.#ticking = setInterval(() => this._tick(), tick)
-    this.#set("connecting")
-    const attempt = ++this.#attempt
-    this.#id ||= await this.#options.clientId
-    if (attempt == this.#attempt) this._connect()
+    this._connect()
   }
 
   // _stop is called when it does not come back.
@@ -129,10 +125,11 @@ export class Restante extends EventTarget {
 
   _report(error) { this._tell("error", error) }
 
+  // #set says whether it is still so when all have been told: a listener may have closed the client, or begun anew.
   #set(name, more) {
-    this.#state = { name, ...more }
-    this._tell(name, this.#state)
-    this._tell("state", this.#state)
+    const state = (this.#state = { name, ...more })
+    for (const type of [name, "state"]) if (this.#state == state) this._tell(type, state)
+    return this.#state == state
   }
 
   // --- coming back
@@ -154,10 +151,10 @@ export class Restante extends EventTarget {
 
   // _attach makes what one attach needs to know.
   async _attach() {
-    const began = now()
+    this.#id ||= await this.#options.clientId
     const token = await this._token()
     const position = this._over ? undefined : this.#position
-    return { began, token, position, since: position && { epoch: position.epoch, seq: position.applied }, over: this._over, heard: now(), after: 0 }
+    return { token, position, since: position && { epoch: position.epoch, seq: position.applied }, over: this._over, heard: now(), after: 0 }
   }
 
   // _token is called before each attach.
@@ -232,11 +229,10 @@ export class Restante extends EventTarget {
 
   // #away comes back when both the backoff and what the broker has asked for have passed (P-24).
   #away(code, after) {
-    this.#set("offline", { code })
     const ms = Math.ceil(delay(this.#tries++, this.#options.backoff, after))
-    this._earliest = now() + after
-    if (ms) this.#set("waiting", { ms })
+    this.#earliest = now() + Math.min(after, 300_000)
     this.#later(ms)
+    if (this.#set("offline", { code }) && ms) this.#set("waiting", { ms })
   }
 
   #later(ms) {
@@ -246,14 +242,15 @@ export class Restante extends EventTarget {
 
   // _hurry makes the next try now, or when the broker lets us.
   _hurry() {
-    if (/offline|waiting/.test(this.#state.name)) this.#later(this._earliest - now())
+    if (/offline|waiting/.test(this.#state.name)) this.#later(this.#earliest - now())
   }
 
   // _tick looks for silence (P-17), and for what is due.
   _tick() {
     const c = this._connection
-    if (c?.silence && now() - c.heard > c.silence) this._lost(c, 4000)
+    if (c?.silence && !c.probing && now() - c.heard > c.silence) this._lost(c, 4000)
     this.#ackDue()
+    this._sends.expire()
     this.#flush()
   }
 
@@ -319,7 +316,7 @@ export class Restante extends EventTarget {
     c.gap = Math.min(gap, h.ack_interval_ms || gap) - tick
     this.#id = id
     Object.assign(this.#stats, { floor, head, transport: c.link.name })
-    if (!c.quiet) this.#set("catching_up")
+    if (!c.quiet && !this.#set("catching_up")) return
     if (resume == "replay" || resume == "up_to_date") {
       if (since?.epoch != epoch || since.seq > head) throw hole()
       this.#from(c, since.seq)
@@ -341,6 +338,7 @@ export class Restante extends EventTarget {
     }
     this.#position = c.position = new Position(cursor)
     const before = this.#report
+    this.#start = c.hello.head - (c.hello.missed ?? 0)
     this.#report = { mode, reason: reason ?? before.reason, lost: lost == null || before.lost == null ? null : before.lost + lost, snapshot: !!snapshot, replayed: 0 }
     if (reason) this.#stats.resets++
     this._topics.rebased(reason)
@@ -376,14 +374,14 @@ export class Restante extends EventTarget {
 
   // #live ends the catching up, and reports on it behind its frames.
   #live(c) {
-    const { resume: mode, head, missed = 0 } = c.hello
+    const { resume: mode, head } = c.hello
     const report = this.#report
     c.live = now()
     this.#stats.replayed += report.replayed
     this.#stats.lost += report.lost ?? 0
-    const detail = { mode, missed: report.mode ? missed : Math.max(0, head - this.#start), offlineMs: this.#since && c.live - this.#since, ...report }
+    const detail = { mode, missed: Math.max(0, head - this.#start), offlineMs: this.#since && c.live - this.#since, ...report }
     if (!c.quiet) this._handing.push({ kind: "resume", detail })
-    if (this.#state.name != "live") this.#set("live")
+    if (!c.dead && this.#state.name != "live") this.#set("live")
   }
 
   #refused(c, m) {

@@ -45,7 +45,7 @@ export class Topics {
     if (s && !s.leaving) return this.#wait(topic, { asked: s.asking }) // the broker says again what it holds
     // A page that asks for history has nothing, whatever an earlier page has left.
     const anew = !!s || history >= 0
-    if (anew) this.#place(topic, { hold: true })
+    if (anew) this.#place(topic, { hold: true, ...cursor })
     else if (cursor && !this.#places.has(topic)) {
       this.#place(topic, cursor)
       this.#queue({ kind: "place", topic, cursor })
@@ -141,7 +141,7 @@ export class Topics {
   snapshot({ topic, as_of, data }) {
     const s = this.#subscriptions.get(topic)
     const awaited = s?.awaited
-    if (s && !awaited && (data === undefined || !s.settled || s.anew || s.leaving)) return false
+    if (!awaited && (data === undefined || (s && (!s.settled || s.anew || s.leaving)))) return false
     if (s) Object.assign(s, { settled: true, awaited: undefined })
     const epoch = this.#places.get(topic)?.epoch ?? ""
     this.#begin(topic, data === undefined ? awaited : { epoch, ...awaited, seq: as_of, data })

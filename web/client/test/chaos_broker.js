@@ -115,6 +115,7 @@ export class Broker {
     const on = hello.resume == "replay" || hello.resume == "up_to_date"
     const at = on ? S : floor
     const a = { socket, epoch, at, ack: at, boundary: head, live: hello.resume == "up_to_date", awaiting: hello.snapshot && floor, inbox: 0, out: [], quick: [] }
+    if (socket.query.attach) for (const other of [...this.attached]) this.end(other, 4500, false)
     this.attached.push(a)
     if (!on) this.begins.push({ epoch, seq: floor })
     if (!of) this.began = { epoch, seq: floor }
@@ -122,10 +123,10 @@ export class Broker {
   }
 
   // end closes a connection, or notes that it has ended, and keeps its place.
-  end(a, code) {
+  end(a, code, keeps = true) {
     if (!this.attached.includes(a)) return
     this.attached.splice(this.attached.indexOf(a), 1)
-    if (![1000, 1001].includes(a.socket.closed)) this.places.push({ ack: a.ack, until: this.clock.now + window })
+    if (keeps && ![1000, 1001].includes(a.socket.closed)) this.places.push({ ack: a.ack, until: this.clock.now + window })
     this.places = this.places.slice(-16)
     a.socket.end(code)
     this.#least()
