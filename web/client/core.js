@@ -26,7 +26,7 @@ export class Restante extends EventTarget {
   #url
   #options
   #id = ""
-  #state = {}
+  #state = { name: "connecting" }
   #stats = { frames: 0, duplicates: 0, topicRepeats: 0, topicHoles: 0, attaches: 0, resets: 0, replayed: 0, lost: 0, acked: 0, floor: 0, head: 0, transport: "" }
   _handing
   _topics
@@ -54,7 +54,7 @@ export class Restante extends EventTarget {
     this.#options = { clientId: "", queueFrames: 10_000, queueBytes: 4 << 20, ...options }
     const { since, backoff } = options
     const cursor = since && parseCursor(since)
-    if (!/^https?:/.test(this.#url) || (since && !(options.clientId && cursor.epoch))) {
+    if (!/^https?:/.test(this.#url) || (since && !options.clientId)) {
       throw failure("bad_request", "the url or the cursor")
     }
     if (cursor) this.#position = new Position(cursor)
@@ -62,7 +62,7 @@ export class Restante extends EventTarget {
     this._handing = new Handing(this, this.#options, cursor)
     this._topics = new Topics((item) => this._handing.push(item), this.#stats, backoff)
     this._sends = new Sends(this, options)
-    this._begin()
+    queueMicrotask(() => this.#attempt || this._begin())
   }
 
   get state() { return this.#state }

@@ -90,8 +90,9 @@ class Socket {
   }
 
   hello(more) {
+    const [, since = 0] = /:(\d+)$/.exec(this.query.since) ?? []
     this.say({
-      type: "hello", client_id: this.query.client_id ?? "minted", connection_id: "c1", epoch: "e1", resume: "fresh", floor: 0, head: 0, missed: 0, lost: 0, snapshot: false,
+      type: "hello", client_id: this.query.client_id ?? "minted", connection_id: "c1", epoch: "e1", resume: "fresh", floor: 0, head: 0, missed: (more?.head ?? 0) - since, lost: 0, snapshot: false,
       ping_interval_ms: 25_000, pong_timeout_ms: 35_000, ack_interval_ms: 5_000, max_frame_bytes: 65_536, max_message_bytes: 1_048_576, ...more,
     })
   }
