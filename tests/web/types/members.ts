@@ -52,7 +52,7 @@ async function use(): Promise<void> {
       break
     case "stopped":
       exactly<typeof state.code, number>(true)
-      exactly<typeof state.error, RestanteError | undefined>(true)
+      exactly<typeof state.error, RestanteError>(true)
       break
     default:
       exactly<typeof state, never>(true)
