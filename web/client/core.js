@@ -341,7 +341,8 @@ export class Restante extends EventTarget {
     }
     this.#position = c.position = new Position(cursor)
     const before = this.#report
-    this.#report = { mode, reason: reason ?? before.reason, lost: lost == null || before.lost == null ? null : before.lost + lost, snapshot: !!snapshot, replayed: 0 }
+    const why = reason ?? before.reason
+    this.#report = { mode, ...(why && { reason: why }), lost: lost == null || before.lost == null ? null : before.lost + lost, snapshot: !!snapshot, replayed: 0 }
     if (reason) this.#stats.resets++
     this._topics.rebased(reason)
     this._handing.push({ kind: "reset", cursor, detail: reason && { reason, cursor: formatCursor(cursor), snapshot: !!snapshot } })

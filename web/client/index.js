@@ -207,7 +207,10 @@ export class Restante extends Core {
   // #fell is told of an attach that has come to no hello. Where not even a stream does, there is no network, and sockets have their turn again.
   #fell(c) {
     if (c.link?.name == "sse") this.#falls = 0
-    else if (++this.#falls >= 2) this.#climbLater()
+    else if (++this.#falls >= 2) {
+      this.#climbLater()
+      this.#wait = Math.min(this.#wait * 2, 300_000)
+    }
   }
 
   #climbLater() {
@@ -217,6 +220,5 @@ export class Restante extends Core {
       const begun = await this.#change().catch((cause) => this._report(failure("offline", undefined, { cause })))
       if (!begun) this.#climbLater()
     }, this.#wait)
-    this.#wait = Math.min(this.#wait * 2, 300_000)
   }
 }
