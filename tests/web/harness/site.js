@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises"
 import { createServer } from "node:http"
 import { extname, join, normalize, sep } from "node:path"
 import { fileURLToPath } from "node:url"
+import { bundle } from "../bundle.js"
 import { root } from "./broker.js"
 
 const kinds = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" }
@@ -10,7 +11,7 @@ const kinds = { ".html": "text/html", ".js": "text/javascript", ".css": "text/cs
 // The folders that are served, as they are: the library's sources, and the tests' pages.
 const folders = { "/client/": join(root, "web/client"), "/": fileURLToPath(new URL("../pages", import.meta.url)) }
 
-// Site serves the test pages and the library, on an origin of its own.
+// Site serves the test pages and the library, on an origin of its own. With BUNDLED in the environment the library is the minified one.
 export class Site {
   #server
 
@@ -35,7 +36,7 @@ export class Site {
     const path = normalize(join(folder, pathname.slice(prefix.length) || "index.html"))
     if (!path.startsWith(folder + sep)) return response.writeHead(404).end()
     try {
-      const body = await readFile(path)
+      const body = pathname === "/client/index.js" && process.env.BUNDLED ? await bundle("index.js") : await readFile(path)
       response.writeHead(200, { "Content-Type": kinds[extname(path)] ?? "application/octet-stream", "Cache-Control": "no-cache" }).end(body)
     } catch (error) {
       if (error.code !== "ENOENT") throw error

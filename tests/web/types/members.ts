@@ -18,7 +18,7 @@ const core: CoreOptions = {
   onFrame: async (frame: Frame) => frame.seq,
   takeover: true,
   ping: 60,
-  queueSize: 1 << 20,
+  queueFrames: 1 << 20,
   backoff: { min: 100, max: 1000 },
   settle: 5000,
   WebSocket,
