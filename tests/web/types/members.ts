@@ -19,8 +19,7 @@ const core: CoreOptions = {
   takeover: true,
   ping: 60,
   queueFrames: 1 << 20,
-  backoff: { min: 100, max: 1000 },
-  settle: 5000,
+  backoff: { min: 100, max: 1000, settle: 5000 },
   WebSocket,
 }
 const options: Options = { ...core, clientId: tabClientId("demo"), transport: "auto", climbAfter: 1000, storage: localStorage }
