@@ -58,7 +58,6 @@ test-web: build
 	cd web/client && RESTANTE=$(CURDIR)/bin/restante node --test
 	cd tests/web && node size.js && npx tsc -p types
 	cd tests/web && RESTANTE=$(CURDIR)/bin/restante GRANTS=$(CURDIR)/bin/web-grants npm test
-	cd tests/web && RESTANTE=$(CURDIR)/bin/restante BUNDLED=1 node --test connect.test.js offline.test.js
 
 # The client for npm: its sources, and each of its entries minified to one file in web/client/dist.
 client:
