@@ -116,12 +116,11 @@ export interface Options {
   takeover?: boolean
   /** The interval of the broker's pings, in seconds, 25 to 300 (P-16). */
   ping?: number
-  /** Bound of what has been received and not handled, in characters: 4,194,304. Beyond it frames are dropped, and come again. */
-  queueSize?: number
-  /** The delays of P-24, in milliseconds: 500, 30,000. */
-  backoff?: { min?: number; max?: number }
-  /** How long a connection must have been live to forget the failures before it, in milliseconds: 30,000. */
-  settle?: number
+  /** Bounds of what has been received and not handled: 10,000 frames, and 4,194,304 characters. Beyond them frames are dropped, and come again. */
+  queueFrames?: number
+  queueBytes?: number
+  /** The times of P-24, in milliseconds: 500 and 30,000 for the delays, 30,000 until a connection that is live makes the failures before it forgotten. */
+  backoff?: { min?: number; max?: number; settle?: number }
   /** Instead of the global WebSocket, where there is none. */
   WebSocket?: typeof WebSocket
 }
@@ -140,9 +139,12 @@ export interface Stats {
   /** Frames handed over; dropped because they had been before (P-3). */
   frames: number
   duplicates: number
-  /** Frames of topics that are missing. */
+  /** Frames of topics that came again under another seq; that are missing. */
+  topicRepeats: number
   topicHoles: number
   attaches: number
+  /** How often the application was told to discard. */
+  resets: number
   /** Frames handed over while catching up, and frames that are known to be lost, over all attaches. */
   replayed: number
   lost: number

@@ -27,7 +27,7 @@ export class Restante extends EventTarget {
   #options
   #id = ""
   #state = {}
-  #stats = { frames: 0, duplicates: 0, topicHoles: 0, attaches: 0, replayed: 0, lost: 0, acked: 0, floor: 0, head: 0, transport: "" }
+  #stats = { frames: 0, duplicates: 0, topicRepeats: 0, topicHoles: 0, attaches: 0, resets: 0, replayed: 0, lost: 0, acked: 0, floor: 0, head: 0, transport: "" }
   _handing
   _topics
   _sends
@@ -36,8 +36,10 @@ export class Restante extends EventTarget {
   // where what is received stands, and why the next attach goes without it
   #position
   _over
-  // what has come since the client was last live
-  #catchup
+  // what has come since the client was last live, when that was, and with which frame
+  #report
+  #since
+  #start
   #attempt = 0
   #ticking
   #retry
@@ -49,7 +51,7 @@ export class Restante extends EventTarget {
   constructor(url, options = {}) {
     super()
     this.#url = `${url}`.replace(/\/+$/, "")
-    this.#options = { clientId: "", settle: 30_000, queueSize: 4 << 20, ...options }
+    this.#options = { clientId: "", queueFrames: 10_000, queueBytes: 4 << 20, ...options }
     const { since, backoff } = options
     const cursor = since && parseCursor(since)
     if (!/^https?:/.test(this.#url) || (since && !(options.clientId && cursor.epoch))) {
@@ -115,7 +117,7 @@ export class Restante extends EventTarget {
     clearInterval(this.#ticking)
     clearTimeout(this.#retry)
     this.#attempt++
-    this._handing.close()
+    code == 4504 ? this._handing.push({ kind: "forget" }) : this._handing.close()
     this._sends.abandon(error)
     this._topics.abandon(error)
     this.#set("stopped", { code, error })
@@ -140,22 +142,22 @@ export class Restante extends EventTarget {
     const attempt = ++this.#attempt
     clearTimeout(this.#retry)
     this.#set("connecting")
-    const c = await this._attach(() => attempt == this.#attempt)
-    if (c) this._start((this._connection = c))
-    else if (attempt == this.#attempt) this.#away(0, 0)
+    try {
+      const c = await this._attach()
+      if (attempt == this.#attempt) this._connection = this._start(c)
+    } catch (cause) {
+      if (attempt != this.#attempt) return
+      this._report(failure("offline", undefined, { cause }))
+      this.#away(0, 0)
+    }
   }
 
-  // _attach makes what one attach needs to know; nothing if it is not wanted any more when there is a token, or there is none.
-  async _attach(wanted) {
+  // _attach makes what one attach needs to know.
+  async _attach() {
     const began = now()
-    try {
-      const token = await this._token()
-      if (!wanted()) return
-      const position = this._over ? undefined : this.#position
-      return { began, token, position, since: position && { epoch: position.epoch, seq: position.applied }, over: this._over, heard: now(), after: 0 }
-    } catch (cause) {
-      if (wanted()) this._report(failure("token", "there is no token", { cause }))
-    }
+    const token = await this._token()
+    const position = this._over ? undefined : this.#position
+    return { began, token, position, since: position && { epoch: position.epoch, seq: position.applied }, over: this._over, heard: now(), after: 0 }
   }
 
   // _token is called before each attach.
@@ -164,20 +166,17 @@ export class Restante extends EventTarget {
     return token.call ? token() : token
   }
 
+  // _start opens it, and returns it; what the transport throws it throws.
   _start(c) {
-    this.#stats.attaches++
-    c.deadline = setTimeout(() => this._lost(c, 4000), handshake)
     const on = {
       message: (text) => this._message(c, text),
       alive: () => (c.heard = now()),
       close: ({ code, after }) => this._lost(c, code, after),
     }
-    try {
-      c.link = this._open({ ...this.#options, url: this.#url, clientId: this.#id, since: c.since && formatCursor(c.since), token: c.token }, on, c)
-    } catch (cause) {
-      this._report(failure("offline", "no connection can be opened", { cause }))
-      this._lost(c)
-    }
+    this.#stats.attaches++
+    c.link = this._open({ ...this.#options, url: this.#url, clientId: this.#id, since: c.since && formatCursor(c.since), token: c.token }, on, c)
+    c.deadline = setTimeout(() => this._lost(c, 4000), handshake)
+    return c
   }
 
   // _open is the transport, see socket.js.
@@ -192,15 +191,19 @@ export class Restante extends EventTarget {
       this._connection = undefined
       this._topics.lost()
       if (c.live) {
-        if (now() - c.live >= this.#options.settle) this.#tries = 0
+        if (now() - c.live >= (this.#options.backoff?.settle ?? 30_000)) this.#tries = 0
         this.#missing(now())
       }
     }
     c.link?.close(code)
   }
 
-  // #missing begins to count anew what has come since the client was last live.
-  #missing(since) { this.#catchup = { start: this.#position?.received ?? 0, since, replayed: 0, lost: 0, snapshot: false } }
+  // #missing begins to count anew what has come since the client was last live: missed is counted from start on.
+  #missing(since) {
+    this.#since = since
+    this.#start = this.#position?.received ?? 0
+    this.#report = { replayed: 0, lost: 0, snapshot: false }
+  }
 
   // _drained leaves a connection whose frames have found no room, so that the next one brings them. It is our own doing, and counts as no failure.
   _drained() {
@@ -216,7 +219,7 @@ export class Restante extends EventTarget {
     this._end(c, closing)
     if (!counts) return
     if (stops(code)) {
-      const { code: name = "stopped", message = `closed with ${code}` } = c.refused ?? {}
+      const { code: name = "stopped", message = `closed: ${code}` } = c.refused ?? {}
       if (code != 4501 || !c.since || name != "bad_cursor") {
         if (code == 4504) this.#position = undefined
         return this._stop(code, failure(name, message))
@@ -225,14 +228,6 @@ export class Restante extends EventTarget {
       this.#tries = 0
     }
     this.#away(code, Math.max(c.after, after))
-  }
-
-  // _pause ends the connection, and does not come back by itself.
-  _pause(closing) {
-    this._end(this._connection, closing)
-    clearTimeout(this.#retry)
-    this.#attempt++
-    this.#set("offline", { code: 0 })
   }
 
   // #away comes back when both the backoff and what the broker has asked for have passed (P-24).
@@ -266,6 +261,7 @@ export class Restante extends EventTarget {
 
   _message(c, text) {
     if (c.dead) return
+    c.heard = now()
     try {
       const { seq, message } = read(text)
       if (seq) this.#frame(c, seq, message, text.length)
@@ -279,6 +275,7 @@ export class Restante extends EventTarget {
   }
 
   #broker(c, m) {
+    if (c.dry && /^(rep|sn|su|un)/.test(m.type)) return // what belongs behind the frames that were dropped comes again with them
     switch (m.type) {
       case "hello":
         if (!c.hello) this.#hello(c, m)
@@ -291,19 +288,19 @@ export class Restante extends EventTarget {
         c.after = m.retry_after_ms
         break
       case "replay_end":
-        if (c.live || c.dry) break
+        if (c.live) break
         if (c.awaited || !(m.seq < c.next)) throw hole()
         this.#live(c)
         break
       case "snapshot":
-        if (m.topic) c.dry || this._topics.snapshot(m)
+        if (m.topic) this._topics.snapshot(m)
         else if (c.awaited) this.#rebase(c, m)
         break
       case "subscribed":
-        if (!c.dry) this._topics.subscribed(m)
+        this._topics.subscribed(m)
         break
       case "unsubscribed":
-        if (!c.dry) this._topics.unsubscribed(m.topic)
+        this._topics.unsubscribed(m.topic)
         break
       case "receipt":
         this._sends.answered(m)
@@ -343,8 +340,10 @@ export class Restante extends EventTarget {
       lost = 0
     }
     this.#position = c.position = new Position(cursor)
-    const caught = this.#catchup
-    Object.assign(caught, { mode, reason: reason ?? caught.reason, lost: lost == null || caught.lost == null ? null : caught.lost + lost, snapshot: !!snapshot, replayed: 0 })
+    const before = this.#report
+    const why = reason ?? before.reason
+    this.#report = { mode, ...(why && { reason: why }), lost: lost == null || before.lost == null ? null : before.lost + lost, snapshot: !!snapshot, replayed: 0 }
+    if (reason) this.#stats.resets++
     this._topics.rebased(reason)
     this._handing.push({ kind: "reset", cursor, detail: reason && { reason, cursor: formatCursor(cursor), snapshot: !!snapshot } })
     if (snapshot) this._handing.push({ kind: "snapshot", cursor, detail: { asOf: cursor.seq, data: snapshot.data } })
@@ -367,7 +366,8 @@ export class Restante extends EventTarget {
       p.received = seq
       this.#stats.head = Math.max(this.#stats.head, seq)
       const passes = !frame.topic_seq || this._topics.judge(frame)
-      if (passes && !c.live) this.#catchup.replayed++
+      if (!passes) this.#stats.topicRepeats++
+      else if (!c.live) this.#report.replayed++
       this._handing.push({ kind: passes ? "frame" : "skip", epoch: p.epoch, seq, size, detail: frame, position: p })
       if (passes) this._topics.passed(frame)
     } else this.#stats.duplicates++ // it came on an earlier connection, and waits or is handled
@@ -378,12 +378,12 @@ export class Restante extends EventTarget {
 
   // #live ends the catching up, and reports on it behind its frames.
   #live(c) {
-    const { start, since, mode, reason, replayed, lost, snapshot } = this.#catchup
-    const { resume, head, missed = 0 } = c.hello
+    const { resume: mode, head, missed = 0 } = c.hello
+    const report = this.#report
     c.live = now()
-    this.#stats.replayed += replayed
-    this.#stats.lost += lost ?? 0
-    const detail = { mode: mode ?? resume, reason, missed: mode ? missed : Math.max(0, head - start), lost, replayed, snapshot, offlineMs: since && c.live - since }
+    this.#stats.replayed += report.replayed
+    this.#stats.lost += report.lost ?? 0
+    const detail = { mode, missed: report.mode ? missed : Math.max(0, head - this.#start), offlineMs: this.#since && c.live - this.#since, ...report }
     if (!c.quiet) this._handing.push({ kind: "resume", detail })
     if (this.#state.name != "live") this.#set("live")
   }

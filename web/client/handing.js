@@ -43,7 +43,7 @@ export class Handing {
 
   // room says whether another frame is taken.
   room() {
-    return this.#size < this.#options.queueSize
+    return this.#queue.length < this.#options.queueFrames && this.#size < this.#options.queueBytes
   }
 
   push(item) {
@@ -75,9 +75,10 @@ export class Handing {
       const place = this.#topics.get(detail.topic)
       if (place) place.seq = detail.topic_seq
     } else if (cursor) this.#cursor = cursor
+    if (kind == "forget") this.#cursor = undefined
     if (kind == "skip" || !detail) return
     const waits = []
-    const failed = (cause) => this.#target._report(failure("handler", "a handler has failed", { cause, frame: detail }))
+    const failed = (cause) => this.#target._report(failure("handler", undefined, { cause, frame: detail }))
     const event = new CustomEvent(kind, { detail })
     event.waitUntil = (promise) => waits.push(Promise.resolve(promise).catch(failed))
     if (kind == "frame") {

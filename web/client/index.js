@@ -106,7 +106,7 @@ export class Restante extends Core {
       ack: () => this._ack(),
       wake: () => this.#wake(),
       // A page with an open socket is not kept in the back-forward cache. One that may come back keeps its place.
-      hide: (persisted) => this._pause(persisted ? gone : 1000),
+      hide: (persisted) => this._connection && this._lost(this._connection, 0, 0, persisted ? gone : 1000),
     })
   }
 
@@ -148,7 +148,7 @@ export class Restante extends Core {
   async #renew() {
     try {
       this.#fresh = await this.#options.token()
-      this.#change()
+      await this.#change()
     } catch (cause) {
       this._report(failure("token", "there is no new token", { cause }))
     }
@@ -159,8 +159,9 @@ export class Restante extends Core {
   async #change() {
     const before = this._connection
     const wanted = () => before?.live && !before.dead && !this.#standby
-    const c = wanted() && (await this._attach(wanted))
-    if (!c) return false
+    if (!wanted()) return false
+    const c = await this._attach()
+    if (!wanted()) return false
     c.quiet = true
     this.#standby = c
     this._start(c)
@@ -206,15 +207,18 @@ export class Restante extends Core {
   // #fell is told of an attach that has come to no hello. Where not even a stream does, there is no network, and sockets have their turn again.
   #fell(c) {
     if (c.link?.name == "sse") this.#falls = 0
-    else if (++this.#falls >= 2) this.#climbLater()
+    else if (++this.#falls >= 2) {
+      this.#climbLater()
+      this.#wait = Math.min(this.#wait * 2, 300_000)
+    }
   }
 
   #climbLater() {
     clearTimeout(this.#climb)
     this.#climb = setTimeout(async () => {
       this.#climbing = true
-      if (!(await this.#change())) this.#climbLater()
+      const begun = await this.#change().catch((cause) => this._report(failure("offline", undefined, { cause })))
+      if (!begun) this.#climbLater()
     }, this.#wait)
-    this.#wait = Math.min(this.#wait * 2, 300_000)
   }
 }

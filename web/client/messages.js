@@ -34,9 +34,10 @@ export class Messages {
     }
   }
 
-  // finish sends the last ack, without waiting for the one before, and resolves when it has arrived.
+  // finish sends the last ack, without waiting for the one before, and nothing else any more. It returns a promise of its arrival; undefined where there is none to send.
   finish() {
     this.#hurry = true
+    this.#queue = []
     this.#ack()
     return this.#acking
   }

@@ -1,7 +1,9 @@
-import { delay, failure, retried } from "./wire.js"
+import { again, failure, retried } from "./wire.js"
 
 // life is how long a send is repeated before it is given up as unknown (P-30), in milliseconds.
 const life = 24 * 3600_000
+
+const bare = ({ id, to, frame, at }) => ({ id, to, frame, at })
 
 // Sends are those without a receipt, in the order of their calls. One for each target is under way at a time, so that a target gets them in that order
 // even if one must be repeated.
@@ -19,7 +21,7 @@ export class Sends {
   #changed() { this.#options.keep?.(this.pending) }
 
   get pending() {
-    return this.#list.map(({ id, to, frame, at }) => ({ id, to, frame, at }))
+    return this.#list.map(bare)
   }
 
   // restore takes up what an earlier page of the same client_id has left, in front of what this one has to send.
@@ -38,13 +40,12 @@ export class Sends {
   due(connection, most, now) {
     const busy = new Set()
     return [...this.#list].flatMap((p) => {
-      const { id, to, frame, at, on, after } = p
-      if (Date.now() - at > life) this.#end(p, failure("unknown", "nobody has answered for 24 hours"))
-      else if (busy.has(to)) return []
-      else if (new TextEncoder().encode(JSON.stringify(frame)).length > most) this.#end(p, failure("too_large", `a frame has at most ${most} bytes`))
-      else {
+      const { id, to, frame } = p
+      const error = Date.now() - p.at > life ? "unknown" : new TextEncoder().encode(JSON.stringify(frame)).length > most && "too_large"
+      if (error) this.#end(p, failure(error))
+      else if (!busy.has(to)) {
         busy.add(to)
-        if (on == connection || after > now) return []
+        if (p.on == connection || p.after > now) return []
         p.on = connection
         return { type: "send", id, to, frame }
       }
@@ -53,11 +54,10 @@ export class Sends {
   }
 
   #end(p, error, receipt) {
-    const { id, to, frame, at, resolve, reject } = p
     this.#list.splice(this.#list.indexOf(p), 1)
     this.#changed()
-    this.#target._tell("sent", { id, to, frame, at, error, receipt })
-    error ? reject?.(error) : resolve?.(receipt)
+    this.#target._tell("sent", { ...bare(p), error, receipt })
+    error ? p.reject?.(error) : p.resolve?.(receipt)
   }
 
   // abandon rejects the promises of those who wait. The sends themselves are kept, for the next page or a restart.
@@ -73,8 +73,7 @@ export class Sends {
     if (!code) this.#end(p, undefined, answer)
     else if (!retried(code)) this.#end(p, failure(code, message, { id }))
     else {
-      p.tries = (p.tries ?? 0) + 1 // the first try is the send itself
-      p.after = now + delay(p.tries, this.#options.backoff, retry_after_ms)
+      again(p, now, this.#options.backoff, retry_after_ms)
       p.on = undefined
     }
     return true

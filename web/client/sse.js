@@ -54,11 +54,16 @@ class Stream {
     if (!this.#over && age >= 0 && age < this.#quiet) this.on.alive()
   }
 
-  // close takes no code: a stream cannot say goodbye, and the broker takes it for lost.
+  // close takes no code: a stream cannot say goodbye, and the broker takes it for lost. It lets the last ack arrive first, for up to a second, since the broker takes none
+  // for a connection that is gone.
   async close() {
     this.#over = true
-    this.#gone.abort()
-    await this.#messages.finish()
+    const stop = () => this.#gone.abort()
+    const acked = this.#messages.finish()
+    if (!acked) return stop()
+    setTimeout(stop, 1000)
+    await acked
+    stop()
   }
 
   #end(end) {

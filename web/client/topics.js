@@ -1,4 +1,4 @@
-import { delay, failure, formatCursor, isPattern, isTopic, parseCursor, retried } from "./wire.js"
+import { again, failure, formatCursor, isPattern, isTopic, parseCursor, retried } from "./wire.js"
 
 // Topics are what the client subscribes to, and where it stands in each topic's log (P-19, P-32). Everything here is judged when it is received, in the order of
 // the outbox: what comes again on another connection is dropped before it gets here.
@@ -120,16 +120,16 @@ export class Topics {
     if (isPattern(topic)) return
     // begin is where the frames begin: after the cursor where that goes on, at the floor where all of the log comes, at the head where none of it does, and where
     // they stand already, by a pattern perhaps, where the broker has that place as well.
-    const begin = { epoch, seq: floor, closedAt: closed && head }
-    const live = resume == "fresh" && !sent && (settled || !(history >= 0))
+    const begin = { epoch, reason, seq: floor, closedAt: closed && head }
     const same = !p?.epoch || p.epoch == epoch
-    if (resume == "too_old") begin.reason = reason
-    else if (live || resume == "up_to_date") {
-      begin.seq = same ? (p?.seq ?? (live ? head : undefined)) : live ? head : undefined
+    const at = same ? p?.seq : undefined
+    if (resume == "replay") begin.seq = Math.max(at ?? 0, sent.seq)
+    else if (resume == "fresh" && sent) Object.assign(begin, { seq: head, reason: resume })
+    else if (resume == "fresh" && !settled && history >= 0) begin.seq = Math.max(floor, head - history)
+    else if (resume != "too_old") {
+      begin.seq = at ?? (resume == "fresh" ? head : undefined)
       if (!same) begin.reason = "epoch" // somebody else has subscribed the client again
-    } else if (resume == "replay") begin.seq = same ? Math.max(p?.seq ?? 0, sent.seq) : sent.seq
-    else if (sent) Object.assign(begin, { seq: head, reason: resume })
-    else begin.seq = Math.max(floor, head - history)
+    }
     if (snapshot) s.awaited = begin
     else this.#begin(topic, begin)
   }
@@ -150,7 +150,7 @@ export class Topics {
     const cursor = { epoch, seq }
     this.#place(topic, { ...cursor, hold: false })
     const snapshot = data !== undefined
-    if (reason) this.#queue({ kind: "topic_reset", topic, cursor, detail: { topic, reason, cursor: seq >= 0 ? formatCursor(cursor) : undefined, snapshot } })
+    if (reason) this.#queue({ kind: "topic_reset", topic, cursor, detail: { topic, reason, snapshot, ...(seq >= 0 && { cursor: formatCursor(cursor) }) } })
     if (snapshot) this.#queue({ kind: "snapshot", topic, cursor, detail: { topic, asOf: seq, data } })
     if (!reason && !snapshot) this.#queue({ kind: "place", topic, cursor })
     if (closedAt <= seq) this.#closed(topic)
@@ -194,8 +194,7 @@ export class Topics {
     if (s.leaving && was == "subscribe") return true // the end is asked for next
     if (retried(code)) {
       s.asked = undefined
-      s.tries = (s.tries ?? 0) + 1
-      s.after = now + delay(s.tries, this.#backoff, retry_after_ms)
+      again(s, now, this.#backoff, retry_after_ms)
     } else {
       const error = failure(code, message, { topic })
       const told = s.waiting.length || s.leaving

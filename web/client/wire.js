@@ -43,6 +43,12 @@ export const stops = (code) => code >= 4500
 // retried says after which errors a send or a subscribe is repeated (P-30).
 export const retried = (code) => /^(overloaded|rate_limited|draining|internal)$/.test(code)
 
+// again puts off what is to be asked again: of x, tries counts those since the last success, and after is when the next one may be.
+export const again = (x, now, backoff, after) => {
+  x.tries = (x.tries ?? 0) + 1
+  x.after = now + delay(x.tries, backoff, after)
+}
+
 // delay is how long is waited before the next try, when so many have been made since the last success: none after the first failure, then up to a bound that doubles from
 // min to max. It is never less than what the broker has asked for, of which up to 5 minutes are obeyed.
 export const delay = (tries, { min = 500, max = 30_000 } = {}, after) =>

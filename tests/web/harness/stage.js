@@ -8,7 +8,7 @@ import { Publisher } from "./publisher.js"
 import { Site } from "./site.js"
 
 // Times of P-24 for tests: short, so that none waits for them, and their proportions are the library's own.
-export const quick = { min: 20, max: 200, settle: 1000 }
+export const quick = { min: 20, max: 200 }
 
 // Stage is what one test plays on: a site, a broker that allows its pages, a proxy before it, and a browser window of its own.
 export class Stage {
@@ -49,7 +49,7 @@ export class Stage {
   // address is the test page's, with what the page is to do: see pages/app.js. Its broker is behind the proxy.
   address(asked = {}, host = "127.0.0.1") {
     const { clientId, options = {}, ...more } = asked
-    const q = { broker: this.proxy.url, ...more, options: { backoff: quick, ...(clientId ? { clientId } : {}), ...options } }
+    const q = { broker: this.proxy.url, ...more, options: { backoff: quick, settle: 1000, ...(clientId ? { clientId } : {}), ...options } }
     return `http://${host}:${this.site.port}/?${new URLSearchParams({ q: JSON.stringify(q) })}`
   }
 

@@ -47,6 +47,9 @@ const app = (globalThis.app = {
   rendered: () => Array.from(frames.children, (li) => ({ seq: Number(li.dataset.seq), n: Number(li.dataset.n) })),
 })
 
+// the library tells nobody of a change that is not to be seen
+setInterval(app.look, 50)
+
 function render({ seq, n }) {
   const li = document.createElement("li")
   li.dataset.seq = seq

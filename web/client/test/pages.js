@@ -14,9 +14,12 @@ export class Origin {
       await settle()
       this.#timers.sort((a, b) => a.at - b.at)
       if (!(this.#timers[0]?.at <= until)) break
-      const { at, call } = this.#timers.shift()
-      this.#now = at
-      call()
+      const due = this.#timers.filter(({ at }) => at == this.#timers[0].at) // pages run beside each other: none hears of another in between
+      this.#now = due[0].at
+      for (const timer of due) {
+        this.clearTimeout(timer)
+        timer.call()
+      }
     }
     this.#now = until
   }
@@ -101,11 +104,10 @@ export class Page {
         }
         postMessage(data) {
           if (!origin.channels.has(this)) throw new DOMException("the channel is closed", "InvalidStateError")
-          for (const other of origin.channels) {
-            if (other == this || other.name != this.name) continue
-            const copy = structuredClone(data)
-            setImmediate(() => origin.channels.has(other) && !other.page.frozen && other.onmessage?.({ data: copy }))
-          }
+          const copy = structuredClone(data)
+          setImmediate(() => {
+            for (const other of [...origin.channels]) if (other != this && other.name == this.name && !other.page.frozen) other.onmessage?.({ data: copy })
+          })
         }
         close() {
           origin.channels.delete(this)

@@ -259,22 +259,38 @@ test("an ack does not wait for a send", async (t) => {
   await come
 })
 
-test("acks outlive close(), also the one that waits, and close() waits for it", async (t) => {
+test("the last ack outlives close(), and the stream goes behind it", async (t) => {
   const held = []
   const both = gate()
-  const { ear, link, calls } = await streaming(t, { "POST messages": ({ response }) => held.push(response) == 2 && both.open() })
+  const { ear, link, calls } = await streaming(t, { "POST messages": ({ response }) => held.push(response) == 3 && both.open() })
   const before = ear.heard.length
   link.send(ack(1))
   link.send(ack(2))
+  for (const id of ["u1", "u2"]) link.send(JSON.stringify({ type: "send", id, to: "a", frame: { type: "x" } }))
   let over = false
+  let left = false
   const closed = link.close(1000).then(() => (over = true))
+  calls[0].gone.then(() => (left = true))
   await both
-  assert.equal(await calls[0].gone, true, "the stream has been left")
-  assert.deepEqual(calls.slice(1).map(({ body }) => JSON.parse(body).seq), [1, 2])
-  assert.equal(over, false)
+  const bodies = calls.slice(1).map(({ body }) => JSON.parse(body))
+  assert.deepEqual(bodies.map(({ seq, id }) => seq ?? id).sort(), [1, 2, "u1"])
+  assert.deepEqual([over, left], [false, false])
   for (const response of held) json(response, 409, { code: "ack_ahead", detail: "nobody listens" })
   await closed
+  assert.equal(await calls[0].gone, true)
   assert.equal(ear.heard.length, before)
+  assert.equal(calls.length, 4, "a send that waits is not begun any more")
+})
+
+test("close() waits for an ack for a second only", async (t) => {
+  const asked = gate()
+  const { link, calls } = await streaming(t, { "POST messages": () => asked.open() })
+  link.send(ack(1))
+  await asked
+  const real = setTimeout
+  t.mock.method(globalThis, "setTimeout", (call, ms, ...rest) => real(call, ms == 1000 ? 1 : ms, ...rest))
+  link.close(1000)
+  assert.equal(await calls[0].gone, true)
 })
 
 test("an ack for a connection that the broker does not have", async (t) => {
@@ -427,6 +443,40 @@ test("after close() nothing is told any more", async (t) => {
   assert.equal(calls.length, 2)
   assert.equal(ear.heard.length, 1)
   assert.equal(ear.alive, alive)
+})
+
+test("a listener that closes is told nothing of what waited", async (t) => {
+  const answer = gate()
+  const asked = gate()
+  const { url, calls } = await upstream(t, {
+    "GET events": async ({ response }) => {
+      begin(response)
+      response.write(event(hello()))
+      await asked
+      response.write(event(frame(1)))
+    },
+    "POST messages": async ({ response }) => {
+      asked.open()
+      await answer
+      json(response, 200, { type: "subscribed", topic: "jobs.7" })
+    },
+  })
+  const told = []
+  let alive = 0
+  const link = openStream(params(url), {
+    message(text) {
+      const { type } = JSON.parse(text)
+      told.push(type)
+      if (type == "hello") link.send('{"type":"subscribe","topic":"jobs.7"}')
+      if (type == "subscribed") link.close()
+    },
+    alive: () => ++alive == 2 && answer.open(),
+    close: () => told.push("close"),
+  })
+  await asked
+  await calls[0].gone
+  await new Promise(setImmediate)
+  assert.deepEqual(told, ["hello", "subscribed"])
 })
 
 test("close() while the stream is being asked for", async (t) => {
