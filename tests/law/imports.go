@@ -31,18 +31,13 @@ var Rooms = map[string][]string{
 	"bench/plot":  {"bench"},
 	"cmd/restante": {"protocol", "broker", "client", "bench", "bench/stand", "bench/plot", "registry/store/pebble", "cmd/restante/demo",
 		"cmd/restante/demo/ui", "cmd/restante/child"},
-	"cmd/restante/child": {},
-	"cmd/restante/demo":  {"protocol", "client", "bench", "cmd/restante/child"},
-	"tests":              {"protocol", "broker", "client", "bench"},
-	"tests/law":          {},
-<<<<<<< HEAD
-	"tests/web/grants":   {"protocol", "broker"},
-=======
-	"web":                {},
-
+	"cmd/restante/child":      {},
+	"cmd/restante/demo":       {"protocol", "client", "bench", "cmd/restante/child"},
+	"tests":                   {"protocol", "broker", "client", "bench"},
+	"tests/law":               {},
+	"tests/web/grants":        {"protocol", "broker"},
 	"cmd/restante/demo/agent": {"protocol", "client"},
 	"cmd/restante/demo/ui":    {"protocol", "broker", "transport", "web", "cmd/restante/child", "cmd/restante/demo", "cmd/restante/demo/agent"},
->>>>>>> i6-demogo
 }
 
 // Pure are the rooms of standard library only, without a clock, input, output or a goroutine: time comes in as a value.
