@@ -9,7 +9,7 @@ import (
 //go:embed client/*.js client/*.d.ts demo/*.html demo/*.css demo/*.js demo/*.svg
 var files embed.FS
 
-// Sources are the library's sources: plain ES modules, index.js is all of it and core.js the least.
+// Sources are the library's: plain ES modules, index.js is all of it and core.js the least.
 func Sources() fs.FS { return below("client") }
 
 // Demo is the page of "restante demo --ui"; index.html is its beginning.

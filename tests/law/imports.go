@@ -33,11 +33,11 @@ var Rooms = map[string][]string{
 		"cmd/restante/demo/ui", "cmd/restante/child"},
 	"cmd/restante/child":      {},
 	"cmd/restante/demo":       {"protocol", "client", "bench", "cmd/restante/child"},
+	"cmd/restante/demo/agent": {"protocol", "client"},
+	"cmd/restante/demo/ui":    {"protocol", "broker", "transport", "web", "cmd/restante/child", "cmd/restante/demo", "cmd/restante/demo/agent"},
 	"tests":                   {"protocol", "broker", "client", "bench"},
 	"tests/law":               {},
 	"tests/web/grants":        {"protocol", "broker"},
-	"cmd/restante/demo/agent": {"protocol", "client"},
-	"cmd/restante/demo/ui":    {"protocol", "broker", "transport", "web", "cmd/restante/child", "cmd/restante/demo", "cmd/restante/demo/agent"},
 }
 
 // Pure are the rooms of standard library only, without a clock, input, output or a goroutine: time comes in as a value.

@@ -8,7 +8,8 @@ useBrowser()
 const behind = { relay: (port) => Nginx.start(port) }
 
 const transport = (page) => page.evaluate(() => app.client.stats.transport)
-const climbs = (page) => patiently(page, "a WebSocket in place of the stream", () => app.until(() => app.client.stats.transport === "websocket"))
+// Nothing is told of the change, so the page is asked again and again.
+const climbs = (page) => page.waitForFunction(() => app.client.stats.transport === "websocket", undefined, { polling: 100, timeout: 20_000 })
 
 test("P-11 P-12 P-18 P-19 behind an nginx that refuses upgrades a page reads, acks, sends and subscribes", async (t) => {
   const stage = await Stage.set(t, behind)

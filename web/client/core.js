@@ -342,6 +342,7 @@ export class Restante extends EventTarget {
     this.#position = c.position = new Position(cursor)
     const before = this.#report
     const why = reason ?? before.reason
+    this.#start = c.hello.head - (c.hello.missed ?? 0)
     this.#report = { mode, ...(why && { reason: why }), lost: lost == null || before.lost == null ? null : before.lost + lost, snapshot: !!snapshot, replayed: 0 }
     if (reason) this.#stats.resets++
     this._topics.rebased(reason)
@@ -378,12 +379,12 @@ export class Restante extends EventTarget {
 
   // #live ends the catching up, and reports on it behind its frames.
   #live(c) {
-    const { resume: mode, head, missed = 0 } = c.hello
+    const { resume: mode, head } = c.hello
     const report = this.#report
     c.live = now()
     this.#stats.replayed += report.replayed
     this.#stats.lost += report.lost ?? 0
-    const detail = { mode, missed: report.mode ? missed : Math.max(0, head - this.#start), offlineMs: this.#since && c.live - this.#since, ...report }
+    const detail = { mode, missed: Math.max(0, head - this.#start), offlineMs: this.#since && c.live - this.#since, ...report }
     if (!c.quiet) this._handing.push({ kind: "resume", detail })
     if (this.#state.name != "live") this.#set("live")
   }
