@@ -9,7 +9,7 @@ COMPAREFLAGS ?=
 FOLLOWFLAGS ?=
 BENCHFLAGS  ?=
 
-.PHONY: build fmt lint test test-all test-disk test-browser test-web test-peers soak compare followers bench-peers nocgo demo demo-kill bench fuzz needs-cc
+.PHONY: build fmt lint test test-all test-disk test-browser test-web test-peers client soak compare followers bench-peers nocgo demo demo-kill bench fuzz needs-cc
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/restante ./cmd/restante
@@ -58,6 +58,10 @@ test-web: build
 	cd web/client && RESTANTE=$(CURDIR)/bin/restante node --test
 	cd tests/web && node size.js && npx tsc -p types
 	cd tests/web && RESTANTE=$(CURDIR)/bin/restante GRANTS=$(CURDIR)/bin/web-grants npm test
+
+# The client for npm: its sources, and each of its entries minified to one file in web/client/dist.
+client:
+	cd tests/web && npm ci --no-audit --no-fund --loglevel=error && node bundle.js
 
 # The crash tests of make test, with KILLS kills instead of a few.
 soak: needs-cc

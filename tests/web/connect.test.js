@@ -4,9 +4,15 @@ import { Stage, assertLater, assertWhole, details, live, reached, stats, useBrow
 
 useBrowser()
 
-for (const [way, asked] of [["by events", {}], ["by for await", { iterate: true }]]) {
+const ways = [
+  ["by events", {}, false],
+  ["by for await", { iterate: true }, false],
+  ["from the bundle of the npm package", {}, true],
+]
+
+for (const [way, asked, bundled] of ways) {
   test(`P-6 P-7 P-11 P-12 a page connects, is given what waits for it, and then the stream, ${way}`, async (t) => {
-    const stage = await Stage.set(t)
+    const stage = await Stage.set(t, { bundled })
     const tab = stage.publisher("tab")
     await tab.publish(200)
     const page = await stage.open({ clientId: "tab", ...asked })

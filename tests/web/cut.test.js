@@ -9,8 +9,8 @@ test("P-3 P-8 P-24 the stream arrives whole though its connections are reset at 
   const stage = await Stage.set(t)
   const tab = stage.publisher("tab")
   await tab.publish(500)
-  // from within the answer to the handshake on, up to some hundred frames
-  stage.proxy.cutAfter(() => 1 + Math.floor(Math.random() ** 2 * 40_000))
+  // from within the answer to the handshake on, up to some thirty frames
+  stage.proxy.cutAfter(() => 1 + Math.floor(Math.random() ** 2 * 8000))
   const page = await stage.open({ clientId: "tab", options: { backoff: { min: 5, max: 50 } } })
   const stream = tab.stream({ burst: 10 })
   while (stage.proxy.cuts < 60) await within(once(stage.proxy, "cut"), "the proxy to cut")
@@ -19,7 +19,7 @@ test("P-3 P-8 P-24 the stream arrives whole though its connections are reset at 
   await assertWhole(page, tab)
   await assertLater(page, tab)
   const { attaches, resets, lost } = await stats(page)
-  assert.ok(attaches > 60, `${attaches} attaches`)
+  assert.ok(attaches > 50, `${attaches} attaches`) // a handshake that is reset before its answer begins, Chromium repeats by itself
   assert.deepEqual({ resets, lost }, { resets: 0, lost: 0 })
 })
 

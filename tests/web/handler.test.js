@@ -8,7 +8,7 @@ test("P-12 P-30 a handler of 50 ms whose queue overflows loses nothing, and acks
   const stage = await Stage.set(t)
   const tab = stage.publisher("tab")
   await tab.publish(100)
-  const page = await stage.open({ clientId: "tab", slow: 50, options: { queueSize: 2400 } }) // some 40 frames
+  const page = await stage.open({ clientId: "tab", slow: 50, options: { queueFrames: 40 } })
   await live(page)
   await tab.publish(200)
   // While the handler works, the broker never learns of an ack for a frame that it has not returned from.

@@ -42,7 +42,7 @@ test("P-12 a tab that is hidden acks what it has applied", async (t) => {
   assert.equal((await stage.broker.client("tab")).acked, 0, "an ack is not due yet")
   await beside(stage)
   await seen(page, "page visibilitychange")
-  await stage.broker.clientWhen("tab", ({ acked }) => acked === 10, "an ack of 10")
+  await stage.broker.clientWhen("tab", ({ acked }) => acked === 10, "an ack of 10", 3000)
 })
 
 test("P-3 P-24 a tab that was frozen has everything when it wakes", async (t) => {

@@ -16,8 +16,9 @@ export class Stage {
 
   // set makes one and ends it with the test t, which fails if a page has told the console of an error.
   // plain asks for tabs of plain CDP in place of Playwright's.
+  // bundled serves the library as one file.
   // server(site) starts another one than a broker with those flags; relay(port) something between it and the proxy.
-  static async set(t, { flags = [], window = {}, plain = false, server, relay } = {}) {
+  static async set(t, { flags = [], window = {}, plain = false, bundled, server, relay } = {}) {
     const stage = new Stage()
     const ends = []
     t.after(async () => {
@@ -28,7 +29,7 @@ export class Stage {
       ends.push(() => thing.close())
       return thing
     }
-    stage.site = await started(await Site.start())
+    stage.site = await started(await Site.start({ bundled }))
     const origins = [stage.site.url, `http://${plainHost}:${stage.site.port}`].flatMap((origin) => ["--allow-origin", origin])
     stage.broker = await started(await (server ? server(stage.site) : Broker.start(...origins, ...flags)))
     if (relay) stage.relay = await started(await relay(stage.broker.port))

@@ -95,6 +95,7 @@ const client = (app.client = new Restante(asked.broker, options))
 
 if (!options.onFrame && !asked.iterate) client.addEventListener("frame", (e) => take(e.detail))
 client.addEventListener("snapshot", (e) => {
+  if (e.detail.topic) return app.note("topic_snapshot", e.detail)
   clear()
   e.detail.data.list.forEach(render)
   app.note("snapshot", { asOf: e.detail.asOf })
@@ -112,6 +113,11 @@ document.addEventListener("visibilitychange", () => app.note("page visibilitycha
 for (const name of ["freeze", "resume"]) document.addEventListener(name, () => app.note(`page ${name}`, app.last()))
 for (const name of ["online", "offline", "pagehide", "pageshow"]) addEventListener(name, (e) => app.note(`page ${name}`, e.persisted))
 
-for (const topic of asked.subscribe ?? []) client.subscribe(topic).then(({ resume }) => app.note("subscribed", { topic, resume }))
+for (const [topic, options] of Object.entries(asked.subscribe ?? {})) {
+  client.subscribe(topic, options).then(
+    ({ resume }) => app.note("subscribed", { topic, resume }),
+    ({ code }) => app.note("refused", { topic, code }),
+  )
+}
 
 if (asked.iterate) for await (const frame of client) take(frame)

@@ -18,9 +18,8 @@ const core: CoreOptions = {
   onFrame: async (frame: Frame) => frame.seq,
   takeover: true,
   ping: 60,
-  queueSize: 1 << 20,
-  backoff: { min: 100, max: 1000 },
-  settle: 5000,
+  queueFrames: 1 << 20,
+  backoff: { min: 100, max: 1000, settle: 5000 },
   WebSocket,
 }
 const options: Options = { ...core, clientId: tabClientId("demo"), transport: "auto", climbAfter: 1000, storage: localStorage }
