@@ -8,8 +8,9 @@ export const count = (n) => numbers.format(n)
 /** plural writes how many of something there are: "1 update", "2,500 updates". */
 export const plural = (n, one) => `${count(n)} ${one}${n === 1 ? "" : "s"}`
 
-/** lasting writes a time in milliseconds the way one says it: 0.4 s, 12 s, 3 min. */
+/** lasting writes a time in milliseconds the way one says it: 8 ms, 0.4 s, 12 s, 3 min. */
 export function lasting(ms) {
+  if (ms < 100) return `${Math.round(ms)} ms`
   if (ms < 9950) return `${(ms / 1000).toFixed(1)} s`
   if (ms < 119_500) return `${Math.round(ms / 1000)} s`
   return `${Math.round(ms / 60_000)} min`
