@@ -83,7 +83,7 @@ class Stream {
     }
     if (!/^text\/event-stream/i.test(headers.get("Content-Type"))) throw new TypeError("what answered is no event stream")
     const parse = eventParser((...event) => this.#arrive(...event), this.bounds.event)
-    const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
+    const decoder = new TextDecoder()
     const reader = body.getReader()
     for (;;) {
       const { done, value } = await reader.read()
@@ -96,7 +96,6 @@ class Stream {
   }
 
   #arrive(name, text, retry) {
-    if (this.#over) return
     if (name == "close") {
       const { code } = JSON.parse(text)
       return this.#end({ code, after: code < 4500 ? retry : undefined })

@@ -59,14 +59,15 @@ test("a message that nobody has answered ends the connection", async (t) => {
   ]) {
     for (const text of ['{"type":"send","id":"u1","to":"a","frame":{"type":"x"}}', ack(1)]) {
       await t.test(`${name}: ${text}`, async (t) => {
-        const { ear, link, calls } = await streaming(t, { "POST messages": handler }, {}, name == "silence" ? { answer: 50 } : {})
+        const { url, ear, link, calls } = await streaming(t, { "POST messages": handler }, {}, name == "silence" ? { answer: 50 } : {})
         link.send(text)
         const end = await ear.close()
         assert.equal(end.code, code)
         assert.equal(end.error instanceof Error, code == 1006)
         await calls[0].gone
         link.send(text)
-        assert.equal(calls.length, 2, "nothing is asked any more")
+        for (let i = 0; i < 3; i++) await fetch(`${url}/probe`)
+        assert.deepEqual(calls.slice(2).map(({ path }) => path), ["/probe", "/probe", "/probe"], "nothing is asked any more")
       })
     }
   }
@@ -98,7 +99,7 @@ test("an ack does not wait for a send", async (t) => {
 test("the last ack outlives close(), and the stream goes behind it", async (t) => {
   const held = []
   const both = gate()
-  const { ear, link, calls } = await streaming(t, { "POST messages": ({ response }) => held.push(response) == 3 && both.open() })
+  const { url, ear, link, calls } = await streaming(t, { "POST messages": (call) => held.push(call) == 3 && both.open() })
   const before = ear.heard.length
   link.send(ack(1))
   link.send(ack(2))
@@ -111,11 +112,15 @@ test("the last ack outlives close(), and the stream goes behind it", async (t) =
   const bodies = calls.slice(1).map(({ body }) => JSON.parse(body))
   assert.deepEqual(bodies.map(({ seq, id }) => seq ?? id).sort(), [1, 2, "u1"])
   assert.deepEqual([over, left], [false, false])
-  for (const response of held) json(response, 409, { code: "ack_ahead", detail: "nobody listens" })
+  link.send('{"type":"send","id":"u3","to":"a","frame":{"type":"x"}}')
+  const refuse = ({ response }) => json(response, 409, { code: "conflict", detail: "nobody listens" })
+  held.filter(({ body }) => body.includes("u1")).forEach(refuse)
+  for (let i = 0; i < 3; i++) await fetch(`${url}/probe`)
+  assert.equal(calls.length, 7, "a send that waits is not begun any more, and no later one")
+  held.filter(({ body }) => !body.includes("u1")).forEach(refuse)
   await closed
   assert.equal(await calls[0].gone, true)
   assert.equal(ear.heard.length, before)
-  assert.equal(calls.length, 4, "a send that waits is not begun any more")
 })
 
 test("close() waits for an ack for a second only", async (t) => {

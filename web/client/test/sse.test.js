@@ -186,6 +186,29 @@ test("what the stream brings waits for the answer to a subscribe", async (t) => 
   assert.deepEqual(await ear.message(), { type: "unsubscribed", topic: "jobs.8" })
 })
 
+test("what is said of an ack does not end the waiting", async (t) => {
+  const asked = gate()
+  const answer = gate()
+  const { stream, ear, link } = await streaming(t, {
+    "POST messages": async ({ body, response }) => {
+      if (JSON.parse(body).type == "ack") return json(response, 409, { code: "ack_ahead", detail: "too far" })
+      asked.open()
+      await answer
+      json(response, 200, { type: "subscribed", topic: "jobs.7" })
+    },
+  })
+  link.send('{"type":"subscribe","topic":"jobs.7"}')
+  await asked
+  const alive = ear.alive
+  stream.write(event(frame(1)))
+  while (ear.alive == alive) await new Promise(setImmediate)
+  link.send('{"type":"ack","seq":9}')
+  assert.equal((await ear.message()).code, "ack_ahead")
+  answer.open()
+  assert.equal((await ear.message()).type, "subscribed")
+  assert.equal((await ear.message()).seq, 1)
+})
+
 test("a subscribe that is refused lets the stream go on", async (t) => {
   const asked = gate()
   const answer = gate()
@@ -314,6 +337,15 @@ test("a listener that closes is told nothing of what waited", async (t) => {
   await calls[0].gone
   await new Promise(setImmediate)
   assert.deepEqual(told, ["hello", "subscribed"])
+})
+
+test("close() gives up a send that is under way", async (t) => {
+  const asked = gate()
+  const { link, calls } = await streaming(t, { "POST messages": () => asked.open() })
+  link.send('{"type":"send","id":"u1","to":"a","frame":{"type":"x"}}')
+  await asked
+  await link.close()
+  assert.equal(await calls[1].gone, true)
 })
 
 test("close() while the stream is being asked for", async (t) => {
