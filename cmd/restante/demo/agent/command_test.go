@@ -39,6 +39,7 @@ func (c *canary) sings() {
 	f, err := os.Open(c.path) // waits for a writer
 	require.NoError(c.t, err)
 	c.t.Cleanup(func() { f.Close() })
+	require.NoError(c.t, f.SetReadDeadline(time.Now().Add(patience)))
 	c.r = bufio.NewReader(f)
 	line, err := c.r.ReadString('\n')
 	require.NoError(c.t, err)
