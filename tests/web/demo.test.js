@@ -203,7 +203,7 @@ test("a client that the broker has sent away says so, and comes back by its butt
   const demo = await Demo.start(t)
   const page = await demo.open()
   await page.evaluate(() => panes[1].client.close())
-  const alert = page.locator("#pane-phone .alert")
+  const alert = page.locator("#pane-phone .alert[data-kind=stays]")
   await alert.waitFor()
   await say(page, "phone", "list")
   await page.locator("#pane-phone .row.failed", { hasText: "not sent" }).waitFor()
