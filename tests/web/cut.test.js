@@ -44,7 +44,7 @@ test("P-22 P-24 a page whose network is cut says how much it has caught up on", 
 })
 
 test("P-3 P-17 a tunnel: a short one is not noticed, and from a long one everything comes once", async (t) => {
-  const stage = await Stage.set(t, { flags: ["--ping-interval", "1s", "--pong-timeout", "1s"] })
+  const stage = await Stage.set(t, { flags: ["--ping-interval", "2s", "--pong-timeout", "2s"] })
   stage.proxy.delay(40) // each way
   const tab = stage.publisher("tab")
   await tab.publish(10)

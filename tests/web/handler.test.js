@@ -52,6 +52,7 @@ test("P-3 P-30 what comes again while it waits for the handler is dropped", asyn
   await live(page)
   for (let cut = 1; cut <= 5; cut++) {
     await reached(page, 30 * cut)
+    await seen(page, "live", cut)
     stage.proxy.cut() // the cursor is at what was handed over, and all behind it comes again
     await seen(page, "offline", cut)
   }
