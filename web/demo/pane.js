@@ -151,15 +151,17 @@ export class Pane {
 
   #take(frame) {
     this.#outgoing.arrived(frame)
-    this.#step(reduce(this.#session, frame, this.#catching || frame.topic_seq <= this.#history ? "replay" : "live"))
+    const old = frame.topic_seq <= this.#history
+    this.#step(reduce(this.#session, frame, this.#catching || old ? "replay" : "live"), old)
   }
 
-  #step({ state, changed }) {
+  // What was there before this page is not read out.
+  #step({ state, changed }, old = false) {
     const before = this.#session
     this.#session = state
     for (const key of changed) {
       this.#changed.add(key)
-      this.announcer.item(find(before, key), find(state, key))
+      if (!old) this.announcer.item(find(before, key), find(state, key))
     }
   }
 
