@@ -9,7 +9,7 @@ COMPAREFLAGS ?=
 FOLLOWFLAGS ?=
 BENCHFLAGS  ?=
 
-.PHONY: build fmt lint test test-all test-disk test-browser test-peers soak compare followers bench-peers nocgo demo demo-kill bench fuzz needs-cc
+.PHONY: build fmt lint test test-all test-disk test-browser test-web test-peers client soak compare followers bench-peers nocgo demo demo-kill bench fuzz needs-cc
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/restante ./cmd/restante
@@ -31,7 +31,7 @@ test: needs-cc
 	$(GO) test -race -shuffle=on ./transport -args -poller off
 
 # What needs more time or other programs than the tests do.
-test-all: test nocgo demo demo-kill fuzz test-disk test-browser test-peers
+test-all: test nocgo demo demo-kill fuzz test-disk test-browser test-web test-peers
 
 # A full disk, which is a small tmpfs: mounting it takes root, or a kernel that lets anybody be root in a namespace of his own.
 test-disk: needs-cc
@@ -45,6 +45,23 @@ test-browser: needs-cc
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y --no-install-recommends chromium >/dev/null; } || \
 	  { echo "make test-browser needs Chromium, and may not install it: install chromium, or run it as root where there is apt-get"; exit 1; }
 	$(GO) test -tags browser -count=1 -run ABrowsersEventSource ./tests
+
+# The browser client in a real browser, against the real broker and behind a real nginx. Debian's chromium, nodejs, npm and nginx are installed where they may be.
+test-web: build
+	@need() { command -v $$1 >/dev/null || [ -x /usr/sbin/$$1 ] || \
+	    { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && RUNLEVEL=1 apt-get install -y --no-install-recommends $$2 >/dev/null; } || \
+	    { echo "make test-web needs $$1, and may not install it: install $$2, or run it as root where there is apt-get"; exit 1; }; }; \
+	  need npm "nodejs npm"; need nginx nginx; command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || need chromium chromium
+	@node -e 'process.exit(process.versions.node.split(".")[0] < 20)' || { echo "make test-web needs Node 20 or later, and finds $$(node --version)"; exit 1; }
+	cd tests/web && npm ci --no-audit --no-fund --loglevel=error
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/web-grants ./tests/web/grants
+	cd web/client && RESTANTE=$(CURDIR)/bin/restante node --test
+	cd tests/web && node size.js && npx tsc -p types
+	cd tests/web && RESTANTE=$(CURDIR)/bin/restante GRANTS=$(CURDIR)/bin/web-grants npm test
+
+# The client for npm: its sources, and each of its entries minified to one file in web/client/dist.
+client:
+	cd tests/web && npm ci --no-audit --no-fund --loglevel=error && node bundle.js
 
 # The crash tests of make test, with KILLS kills instead of a few.
 soak: needs-cc

@@ -15,6 +15,7 @@ import (
 	"github.com/restante/restante/registry"
 	"github.com/restante/restante/registry/store"
 	"github.com/restante/restante/transport"
+	"github.com/restante/restante/web"
 )
 
 // Grant is what one credential may do; Verb is what a call wants to do. See transport.
@@ -62,6 +63,7 @@ func New(cfg Config) (*Broker, error) {
 		return nil, errors.Join(err, b.sys.Stop(context.Background()), st.Close())
 	}
 	tc := cfg.transport()
+	tc.Files = web.Client()
 	k, kept := st.(store.Keeper)
 	if kept {
 		tc.Store = func() transport.StoreMetrics { return transport.StoreMetrics(k.Metrics()) }

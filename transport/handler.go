@@ -52,10 +52,19 @@ type Config struct {
 	// Poller says how plain TCP sockets are read: PollerAuto (the default), or PollerOff.
 	Poller string
 
+	// Files are served besides the contract, to pages of any origin and without a credential: what is in them is public. nil for none.
+	Files Files
+
 	// Store gives the metrics of a store on disk; nil for none.
 	Store func() StoreMetrics
 	// Logger (the system's) takes the log.
 	Logger *slog.Logger
+}
+
+// Files are what is served by its path alone.
+type Files interface {
+	http.Handler
+	Has(path string) bool
 }
 
 // StoreMetrics count the groups of updates that a store on disk has committed together and the syncs that they took, since it was

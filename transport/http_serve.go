@@ -46,6 +46,10 @@ var noStore, noSniff = []string{"no-store"}, []string{"nosniff"}
 // ServeHTTP serves one request: P-31 first, then the route, then the endpoint's own checks.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer h.survive(w, r)
+	if f := h.cfg.Files; f != nil && f.Has(r.URL.Path) {
+		f.ServeHTTP(w, r)
+		return
+	}
 	hdr := w.Header()
 	hdr["Cache-Control"], hdr["X-Content-Type-Options"] = noStore, noSniff
 	h.allowCORS(hdr, r)

@@ -6,11 +6,11 @@ import (
 	"io/fs"
 )
 
-//go:embed client/*.js client/*.d.ts demo
+//go:embed client/*.js client/*.d.ts demo/*.html demo/*.css demo/*.js demo/*.svg
 var files embed.FS
 
-// Client are the library's sources: plain ES modules, index.js is all of it and core.js the least.
-func Client() fs.FS { return below("client") }
+// Sources are the library's: plain ES modules, index.js is all of it and core.js the least.
+func Sources() fs.FS { return below("client") }
 
 // Demo is the page of "restante demo --ui"; index.html is its beginning.
 func Demo() fs.FS { return below("demo") }

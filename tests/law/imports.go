@@ -23,21 +23,21 @@ var Rooms = map[string][]string{
 	"janitor":                    {"protocol", "actors"},
 	"transport":                  {"protocol", "actors"},
 	"broker": {"protocol", "registry", "registry/outbox", "registry/session", "registry/store", "registry/store/memory", "registry/store/pebble", "registry/topic",
-		"actors", "janitor", "transport"},
+		"actors", "janitor", "transport", "web"},
+	"web":         {},
 	"client":      {"protocol"},
 	"bench":       {"protocol", "client"},
 	"bench/stand": {},
 	"bench/plot":  {"bench"},
 	"cmd/restante": {"protocol", "broker", "client", "bench", "bench/stand", "bench/plot", "registry/store/pebble", "cmd/restante/demo",
 		"cmd/restante/demo/ui", "cmd/restante/child"},
-	"cmd/restante/child": {},
-	"cmd/restante/demo":  {"protocol", "client", "bench", "cmd/restante/child"},
-	"tests":              {"protocol", "broker", "client", "bench"},
-	"tests/law":          {},
-	"web":                {},
-
+	"cmd/restante/child":      {},
+	"cmd/restante/demo":       {"protocol", "client", "bench", "cmd/restante/child"},
 	"cmd/restante/demo/agent": {"protocol", "client"},
 	"cmd/restante/demo/ui":    {"protocol", "broker", "transport", "web", "cmd/restante/child", "cmd/restante/demo", "cmd/restante/demo/agent"},
+	"tests":                   {"protocol", "broker", "client", "bench"},
+	"tests/law":               {},
+	"tests/web/grants":        {"protocol", "broker"},
 }
 
 // Pure are the rooms of standard library only, without a clock, input, output or a goroutine: time comes in as a value.

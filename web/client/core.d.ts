@@ -1,6 +1,7 @@
 /**
  * @restante/client/core: a WebSocket that keeps its place. It attaches, resumes, acks, sends and subscribes by the rules of
- * PROTOCOL.md (P-3, P-12, P-17 to P-19, P-22, P-24, P-30), and has no dependencies.
+ * PROTOCOL.md (P-3, P-12, P-17 to P-19, P-22, P-24, P-30), has no dependencies, and knows nothing of pages: @restante/client
+ * is for these. Members that begin with _ are the library's own.
  */
 
 /** `epoch:seq`: the last frame that a reader holds (P-5). */
@@ -37,8 +38,8 @@ export type State =
   | { name: "offline"; code: number }
   /** The next try comes after `ms` milliseconds, or at once when the network comes back or the page becomes visible. */
   | { name: "waiting"; ms: number }
-  /** It does not come back by itself: `code` is the broker's (P-22), 1000 after close(). restart() begins anew. */
-  | { name: "stopped"; code: number; error?: RestanteError }
+  /** It does not come back by itself: `code` is the broker's (P-22), 1000 after close(). */
+  | { name: "stopped"; code: number; error: RestanteError }
 
 /** What the attaches since the client was last live have come to. It is told when everything up to hello's head has been handled. */
 export interface ResumeReport {
@@ -81,8 +82,8 @@ export interface Subscribed {
 }
 
 /**
- * `code` is one of P-20's, or the library's own: `handler` (a handler threw: `cause`), `storage` (a send could not be kept), `closed`, `unknown` (a send without an
- * answer for 24 h), `unsubscribed`, `protocol` (the server broke the contract), `token` (the callback failed), `bad_request` (an argument).
+ * `code` is one of P-20's, or the library's own: `handler` (a handler threw: `cause`), `closed` and `stopped` (the client does not come back), `unknown` (a send without an
+ * answer for 24 h), `unsubscribed`, `token` (the callback failed), `offline` (no connection can be opened here), `storage` (sends cannot be kept).
  */
 export class RestanteError extends Error {
   constructor(code: string, message: string, more?: object)
@@ -102,13 +103,11 @@ export interface PendingSend {
   at: number
 }
 
-export type Token = string | { token: string; /** Milliseconds since 1970. */ expiresAt?: number }
-
 export interface Options {
-  /** Who this client is (P-4). Core: the broker mints one where there is none. */
+  /** Who this client is (P-4). The broker mints one where there is none. */
   clientId?: string | Promise<string>
-  /** The credential, or what fetches one: it is called before each attach, again before the token expires (expiresAt, or a JWT's `exp`), and after 4401. */
-  token?: string | (() => Token | Promise<Token>)
+  /** The credential, or what fetches one before each attach. It travels as a subprotocol, so it consists of what base64url and JWTs do. */
+  token?: string | (() => string | Promise<string>)
   /** The cursor that was kept with the state which the page has restored (P-30). A page that starts empty gives none. */
   since?: Cursor
   /** Is given each frame; the frame counts as applied when what it returns has resolved. */
@@ -117,12 +116,10 @@ export interface Options {
   takeover?: boolean
   /** The interval of the broker's pings, in seconds, 25 to 300 (P-16). */
   ping?: number
-  /** Where sends are kept until they have a receipt; sessionStorage by default, `null` for memory only. */
-  storage?: Pick<Storage, "getItem" | "setItem" | "removeItem"> | null
-  /** Bounds of what has been received and not handled: 10,000 frames, 4 MiB (of text, in characters). Beyond them frames are dropped, and come again. */
+  /** Bounds of what has been received and not handled: 10,000 frames, and 4,194,304 characters. Beyond them frames are dropped, and come again. */
   queueFrames?: number
   queueBytes?: number
-  /** Times of P-24 in milliseconds: 500, 30,000, 30,000. */
+  /** The times of P-24, in milliseconds: 500 and 30,000 for the delays, 30,000 until a connection that is live makes the failures before it forgotten. */
   backoff?: { min?: number; max?: number; settle?: number }
   /** Instead of the global WebSocket, where there is none. */
   WebSocket?: typeof WebSocket
@@ -191,12 +188,13 @@ export interface EventMap {
 }
 
 /**
- * One client of a broker. It attaches by itself, in a microtask after it was made: add listeners, or begin to iterate, in the same task.
+ * One client of a broker. It attaches by itself, in a microtask after it was made: add listeners in the same task.
  *
- * Frames come one at a time: to onFrame, as `frame` events, and to `for await`. A frame is applied when all of them are through with it: onFrame's promise,
- * waitUntil's, the next turn of the loop. Only then it is acked, and the next one comes. A handler that throws is told as `error` and the frame counts as applied.
+ * Frames come one at a time, to onFrame and as `frame` events. A frame is applied when both are through with it: onFrame's promise, and what an event's waitUntil was
+ * given. Only then it is acked, and the next one comes. A handler that fails is told as `error`, and its frame counts as applied; what a listener throws goes to the
+ * page's own error handler.
  */
-export class Restante extends EventTarget implements AsyncIterable<Frame> {
+export class Restante extends EventTarget {
   /** url is where the broker is: `https://broker.example`, with a path if it is served below one. http and https become ws and wss. */
   constructor(url: string | URL, options?: Options)
   readonly state: State
@@ -208,7 +206,7 @@ export class Restante extends EventTarget implements AsyncIterable<Frame> {
   /** The sends that have no receipt yet, in order. */
   readonly pending: readonly PendingSend[]
   /**
-   * Puts a frame into the outbox of the client `to`, and resolves when the broker has confirmed it. Until then it is kept in storage and repeated with its id (P-30). Sends to one
+   * Puts a frame into the outbox of the client `to`, and resolves when the broker has confirmed it. Until then it is repeated with its id (P-30). Sends to one
    * client are stored in the order of their calls. Rejects with a RestanteError.
    */
   send(to: string, frame: { type: string; [member: string]: any }): Promise<Receipt>
@@ -217,11 +215,8 @@ export class Restante extends EventTarget implements AsyncIterable<Frame> {
   unsubscribe(topic: string): Promise<void>
   /** The cursor of the last frame of that topic that was handed over, for `since` of the next page; "" where it is not known. */
   topicCursor(topic: string): Cursor
-  /** Discards the cursor and attaches anew (P-10), also when stopped. The application is told by `reset`, before anything else. */
-  restart(): void
-  /** Acks what is applied, closes with 1000, and resolves when the connection has ended. What has no receipt is kept for the next page. */
-  close(): Promise<void>
-  [Symbol.asyncIterator](): AsyncIterator<Frame, void>
+  /** Acks what is applied, closes with 1000, and is `stopped`. */
+  close(): void
 
   addEventListener<K extends keyof EventMap>(type: K, listener: (this: Restante, event: EventMap[K]) => any, options?: boolean | AddEventListenerOptions): void
   addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void

@@ -1,247 +1,170 @@
-import { Tries } from "./backoff.js"
-import { failure, formatCursor, isEpoch, isPattern, isTopic, matches, parseCursor, retried, retryAfter } from "./wire.js"
+import { again, failure, formatCursor, isPattern, isTopic, parseCursor, retried } from "./wire.js"
 
 // Topics are what the client subscribes to, and where it stands in each topic's log (P-19, P-32). Everything here is judged when it is received, in the order of
 // the outbox: what comes again on another connection is dropped before it gets here.
 export class Topics {
+  // A subscription: since and history are how it is asked for until it is settled, from then on with the place in the topic. leaving: it ends when the broker has heard of
+  // it. anew: it is ended before it is asked for again. asking: the type of the message under way, one at a time since answers carry no id. asked: the broker has heard of it
+  // on this connection. sent: the since that went with it. awaited: where it begins if its snapshot does not come.
   #subscriptions = new Map()
+  // A place: the last frame, seq, undefined as long as it is not known, and its epoch, "" as long as only frames have told of the topic. hold drops frames: they come again.
+  // named: there is, or was, a subscription to that very name.
   #places = new Map()
+  #queue
+  #stats
   #backoff
 
   // queue puts what there is to tell behind the frames that came before it; stats counts.
-  constructor(backoff, queue, stats) {
+  constructor(queue, stats, backoff) {
+    this.#queue = queue
+    this.#stats = stats
     this.#backoff = backoff
-    this.queue = queue
-    this.stats = stats
   }
 
   // --- what the application wants
 
-  #subscription(topic, since, history) {
-    const tries = new Tries(this.#backoff)
-    tries.count = 1
-    // anew: what is held is ended before it is asked for. A page that asks for history has nothing, whatever an earlier page has left.
-    return { topic, since, history, anew: history >= 0, tries, after: 0, waiting: [], asking: "" }
-  }
-
-  #wait(s) {
-    const promise = new Promise((resolve, reject) => s.waiting.push({ resolve, reject }))
-    promise.catch(() => {}) // who does not listen has the events
-    return promise
-  }
-
-  #tell(s, error, answer) {
-    for (const { resolve, reject } of s.waiting.splice(0)) error ? reject(error) : resolve(answer)
-  }
-
-  subscribe(topic, { since, history = -1 } = {}) {
-    const exact = since !== undefined || history >= 0
-    if (!isTopic(topic) || (exact && isPattern(topic)) || (since !== undefined && history >= 0) || !Number.isSafeInteger(history)) {
-      throw failure("bad_request", `this cannot be subscribed to: ${topic}, since and history want the exact name of a topic, and one of them`, { topic })
+  #wait(topic, change, left) {
+    let s = this.#subscriptions.get(topic)
+    if (!s) {
+      s = { topic, waiting: [], leavers: [] }
+      this.#subscriptions.set(topic, s)
     }
+    Object.assign(s, change)
+    return new Promise((resolve, reject) => (left ? s.leavers : s.waiting).push({ resolve, reject }))
+  }
+
+  // #tell answers those who wait, of either kind.
+  #tell(waiting, error, answer) {
+    for (const { resolve, reject } of waiting.splice(0)) error ? reject(error) : resolve(answer)
+  }
+
+  subscribe(topic, { since, history } = {}) {
     const cursor = since && parseCursor(since)
+    if (!isTopic(topic) || (cursor && history >= 0) || ((cursor || history >= 0) && isPattern(topic))) throw bad(topic)
     const s = this.#subscriptions.get(topic)
-    if (s && !s.leaving) {
-      s.asked = !!s.asking // the broker says again what it holds
-      return this.#wait(s)
+    if (s && !s.leaving) return this.#wait(topic, { asked: s.asking }) // the broker says again what it holds
+    // A page that asks for history has nothing, whatever an earlier page has left.
+    const anew = !!s || history >= 0
+    if (anew) this.#place(topic, { hold: true })
+    else if (cursor && !this.#places.has(topic)) {
+      this.#place(topic, cursor)
+      this.#queue({ kind: "place", topic, cursor })
     }
-    const wanted = s?.next ?? this.#subscription(topic, cursor, history)
-    if (s) {
-      s.next = wanted
-    } else {
-      this.#subscriptions.set(topic, wanted)
-      if (cursor && !this.#places.has(topic)) {
-        this.#name(topic, { epoch: cursor.epoch, seq: cursor.seq, begun: true })
-        this.queue({ kind: "place", topic, cursor })
-      }
-      if (wanted.anew) this.#name(topic, { hold: true })
-    }
-    return this.#wait(wanted)
+    return this.#wait(topic, { since: cursor, history, anew, leaving: false, settled: false })
   }
 
   unsubscribe(topic) {
-    if (!isTopic(topic)) throw failure("bad_request", `${topic} is no topic and no pattern`, { topic })
-    let s = this.#subscriptions.get(topic)
-    if (!s) this.#subscriptions.set(topic, (s = this.#subscription(topic, undefined, -1)))
-    const over = failure("unsubscribed", "the page has unsubscribed", { topic })
-    if (s.next) this.#tell(s.next, over)
-    s.next = undefined
-    if (!s.leaving) {
-      this.#tell(s, over)
-      s.leaving = true
-      s.anew = s.awaited = undefined
-      s.after = 0
+    if (!isTopic(topic)) throw bad(topic)
+    const s = this.#subscriptions.get(topic)
+    if (s) this.#tell(s.waiting, over(topic))
+    return this.#wait(topic, { leaving: true, awaited: undefined, after: 0 }, true)
+  }
+
+  // restart begins those anew that began with a history, since the page discards what it has.
+  restart() {
+    for (const s of this.#subscriptions.values()) if (s.history >= 0) this.#renew(s, { settled: false })
+  }
+
+  #renew(s, change) {
+    this.#place(s.topic, { hold: true })
+    Object.assign(s, { anew: true }, change)
+  }
+
+  // abandon rejects the promises of those who wait.
+  abandon(error) {
+    for (const { waiting, leavers } of this.#subscriptions.values()) {
+      this.#tell(waiting, error)
+      this.#tell(leavers, error)
     }
-    return this.#wait(s)
   }
 
   // --- what is written
 
-  // due returns the messages that are to be written now, and when there will be more; 0 for no such time. One is under way for each topic, since answers carry no id.
+  // due returns the messages that are to be written now.
   due(now) {
-    const out = []
-    let next = 0
-    for (const s of this.#subscriptions.values()) {
+    return [...this.#subscriptions.values()].flatMap((s) => {
+      const { topic } = s
       const leaves = s.leaving || s.anew
-      if (s.asking || (s.asked && !leaves)) continue
-      if (s.after > now) {
-        next = Math.min(next || Infinity, s.after)
-        continue
-      }
+      if (s.asking || (s.asked && !leaves) || s.after > now) return []
+      const p = this.#places.get(topic)
+      s.sent = leaves ? undefined : s.settled ? p?.epoch && p.seq >= 0 && p : s.since
+      s.sent &&= { ...s.sent }
       s.asking = leaves ? "unsubscribe" : "subscribe"
       s.asked = true
-      s.sent = undefined
-      const message = { type: s.asking, topic: s.topic }
-      if (!leaves) {
-        const p = this.#places.get(s.topic)
-        s.sent = s.settled ? (p?.begun && p.epoch ? { epoch: p.epoch, seq: p.seq } : undefined) : s.since
-        if (s.sent) message.since = formatCursor(s.sent)
-        else if (!s.settled && s.history >= 0) message.history = s.history
-      }
-      out.push(message)
-    }
-    return { out, next }
+      return { type: s.asking, topic, since: s.sent ? formatCursor(s.sent) : undefined, history: leaves || s.settled ? undefined : s.history }
+    })
   }
 
   // lost takes note of the end of a connection. Where nobody knows whether the broker has begun a subscription, or its snapshot was on the way, it is made anew.
   lost() {
     for (const s of this.#subscriptions.values()) {
       const unheard = s.asking == "subscribe" && !s.settled && (s.since || s.history >= 0)
-      if ((unheard || s.awaited) && !s.leaving) s.anew = true
-      if (s.anew) this.#name(s.topic, { hold: true })
-      s.asking = ""
-      s.asked = s.renewed = s.awaited = undefined
-    }
-  }
-
-  // restart begins those anew that began with a history, since the page discards what it has.
-  restart() {
-    for (const s of this.#subscriptions.values()) {
-      if (s.history < 0 || s.leaving) continue
-      s.settled = false
-      s.anew = true
-      this.#name(s.topic, { hold: true })
-    }
-  }
-
-  // abandon rejects the promises of those who wait.
-  abandon(error) {
-    for (const s of this.#subscriptions.values()) {
-      this.#tell(s, error)
-      if (s.next) this.#tell(s.next, error)
+      if (unheard || s.awaited) this.#renew(s)
+      s.asking = s.asked = s.awaited = undefined
     }
   }
 
   // --- what the broker answers
 
-  subscribed(m) {
-    const s = this.#subscriptions.get(m.topic)
+  subscribed(answer) {
+    const { topic, epoch, resume, reason, floor, head, snapshot, closed } = answer
+    const s = this.#subscriptions.get(topic)
     if (s?.asking != "subscribe") return
-    s.asking = ""
-    s.tries.count = 1
+    const { sent, settled, history } = s
+    s.asking = undefined
+    s.tries = 0
     if (s.leaving) return
-    if (isPattern(m.topic)) return this.#stands(s, m)
-    const history = s.settled ? -1 : s.history
-    const since = s.sent
-    const { epoch, floor, head, resume } = m
-    const replays = since && (!since.epoch || since.epoch == epoch) && since.seq <= head
-    if (!isEpoch(epoch) || !(floor >= 0 && floor <= head && head <= Number.MAX_SAFE_INTEGER) || (resume == "replay" && !replays)) {
-      throw failure("bad_frame", `the server's answer to subscribe ${m.topic} cannot be`)
+    const p = this.#places.get(topic)
+    s.settled = !snapshot
+    this.#tell(s.waiting, undefined, answer)
+    if (isPattern(topic)) return
+    // begin is where the frames begin: after the cursor where that goes on, at the floor where all of the log comes, at the head where none of it does, and where
+    // they stand already, by a pattern perhaps, where the broker has that place as well.
+    const begin = { epoch, reason, seq: floor, closedAt: closed && head }
+    const same = !p?.epoch || p.epoch == epoch
+    const at = same ? p?.seq : undefined
+    if (resume == "replay") begin.seq = Math.max(at ?? 0, sent.seq)
+    else if (resume == "fresh" && sent) Object.assign(begin, { seq: head, reason: resume })
+    else if (resume == "fresh" && !settled && history >= 0) begin.seq = Math.max(floor, head - history)
+    else if (resume != "too_old") {
+      begin.seq = at ?? (resume == "fresh" ? head : undefined)
+      if (!same) begin.reason = "epoch" // somebody else has subscribed the client again
     }
-    if (s.awaited && resume == "up_to_date") return this.#tell(s, undefined, m)
-    const begin = { epoch, seq: floor, closedAt: m.closed ? head : 0 }
-    const p = this.#places.get(m.topic)
-    const live = resume == "fresh" && history < 0 && !since
-    if ((live || resume == "up_to_date") && p?.begun) {
-      if (!p.epoch || p.epoch == epoch) {
-        this.#name(m.topic, { epoch, hold: false })
-        this.queue({ kind: "place", topic: m.topic, cursor: { epoch } })
-        this.#stands(s, m)
-        if (m.closed && p.seq >= head) this.#closed(m.topic)
-        return
-      }
-      // The broker holds it in another epoch than we do: it is ended and made anew with our cursor, which brings the reset and what there is.
-      if (!s.renewed) {
-        s.anew = s.renewed = true
-        this.#name(m.topic, { hold: true })
-        return
-      }
-      Object.assign(begin, { reset: "epoch", loose: true })
-    }
-    if (resume == "up_to_date") begin.unknown = true
-    if (resume == "too_old") begin.reset = m.reason
-    if (resume == "replay") Object.assign(begin, { seq: since.seq, keep: s.settled })
-    if (resume == "fresh") {
-      begin.seq = head
-      if (history >= 0) Object.assign(begin, { seq: Math.max(floor, head - history), loose: true })
-      if (since) begin.reset = "fresh"
-    }
-    if (m.snapshot) {
-      s.awaited = begin
-      this.#tell(s, undefined, m)
-    } else {
-      this.#stands(s, m)
-      this.#begin(m.topic, begin)
-    }
+    if (snapshot) s.awaited = begin
+    else this.#begin(topic, begin)
   }
 
-  #stands(s, answer) {
-    s.settled = true
-    this.#tell(s, undefined, answer)
-  }
-
-  // snapshot takes a topic's snapshot. One that another connection of the same client has asked for begins the topic here too.
+  // snapshot takes a topic's snapshot, or, with no data, that there is none after all; false if none was announced. One that another connection of the same client
+  // has asked for begins the topic here too.
   snapshot({ topic, as_of, data }) {
     const s = this.#subscriptions.get(topic)
-    const begin = s?.awaited ?? {}
-    if (s && !s.awaited && (!s.settled || s.anew || s.leaving)) return
-    if (s) s.settled = true
-    if (s?.awaited) s.awaited = undefined
-    this.#begin(topic, { ...begin, epoch: begin.epoch ?? this.#places.get(topic)?.epoch ?? "", seq: as_of, loose: false, unknown: false, snapshot: true, data })
+    const awaited = s?.awaited
+    if (s && !awaited && (data === undefined || !s.settled || s.anew || s.leaving)) return false
+    if (s) Object.assign(s, { settled: true, awaited: undefined })
+    const epoch = this.#places.get(topic)?.epoch ?? ""
+    this.#begin(topic, data === undefined ? awaited : { epoch, ...awaited, seq: as_of, data })
+    return true
   }
 
-  // unavailable goes on without the snapshot that was announced; false if none was.
-  unavailable(topic) {
-    const s = this.#subscriptions.get(topic)
-    const begin = s?.awaited
-    if (begin) {
-      s.settled = true
-      s.awaited = undefined
-      this.#begin(topic, begin)
-    }
-    return !!begin
-  }
-
-  #begin(topic, { epoch, seq, reset, snapshot, data, unknown, keep, loose, closedAt }) {
-    const p = this.#name(topic, { hold: false })
-    if (unknown) {
-      p.epoch = epoch
-    } else if (keep && p.begun && p.epoch == epoch && p.seq >= seq) {
-      p.read = seq // what was asked for again comes a second time
-    } else {
-      Object.assign(p, { epoch, seq, loose, read: seq, begun: true })
-    }
-    const cursor = { epoch: p.epoch, seq: p.seq }
-    if (reset) this.queue({ kind: "topic_reset", topic, detail: { topic, reason: reset, cursor: epoch && formatCursor(cursor), snapshot: !!snapshot }, cursor })
-    if (snapshot) this.queue({ kind: "snapshot", topic, detail: { topic, asOf: seq, data }, cursor })
-    if (!reset && !snapshot) this.queue({ kind: "place", topic, cursor: unknown ? { epoch } : cursor })
-    if (closedAt && p.seq >= closedAt) this.#closed(topic)
+  #begin(topic, { epoch, seq, reason, data, closedAt }) {
+    const cursor = { epoch, seq }
+    this.#place(topic, { ...cursor, hold: false })
+    const snapshot = data !== undefined
+    if (reason) this.#queue({ kind: "topic_reset", topic, cursor, detail: { topic, reason, snapshot, ...(seq >= 0 && { cursor: formatCursor(cursor) }) } })
+    if (snapshot) this.#queue({ kind: "snapshot", topic, cursor, detail: { topic, asOf: seq, data } })
+    if (!reason && !snapshot) this.#queue({ kind: "place", topic, cursor })
+    if (closedAt <= seq) this.#closed(topic)
   }
 
   unsubscribed(topic) {
     const s = this.#subscriptions.get(topic)
     if (!s) return this.#forget(topic)
     if (s.asking == "unsubscribe") {
-      s.asking = ""
+      s.asking = s.asked = s.anew = undefined
+      this.#tell(s.leavers)
       if (s.leaving) {
         this.#subscriptions.delete(topic)
         this.#forget(topic)
-        if (s.next) this.#subscriptions.set(topic, s.next)
-        if (s.next?.anew) this.#name(topic, { hold: true })
-        this.#tell(s)
-      } else {
-        s.asked = s.anew = undefined
-        s.tries.count = 1
       }
     } else if (!s.asking && s.settled && !s.leaving && !s.anew) {
       this.#end(s, { topic, closed: false })
@@ -251,10 +174,10 @@ export class Topics {
   // #end is an end that the page had not asked for.
   #end(s, detail) {
     const { topic } = s
-    this.#tell(s, detail.error ?? failure("unsubscribed", "the subscription has ended", { topic }))
+    this.#tell(s.waiting, over(topic))
     this.#subscriptions.delete(topic)
     this.#forget(topic)
-    this.queue({ kind: "unsubscribed", detail })
+    if (detail) this.#queue({ kind: "unsubscribed", detail })
   }
 
   #closed(topic) {
@@ -263,92 +186,78 @@ export class Topics {
   }
 
   // refused takes an error with a topic; false if it answers nothing that was asked.
-  refused(error, now) {
-    const s = this.#subscriptions.get(error.topic)
+  refused({ topic, code, message, retry_after_ms }, now) {
+    const s = this.#subscriptions.get(topic)
     if (!s?.asking) return false
     const was = s.asking
-    s.asking = ""
+    s.asking = undefined
     if (s.leaving && was == "subscribe") return true // the end is asked for next
-    if (retried(error.code)) {
+    if (retried(code)) {
       s.asked = undefined
-      s.after = now + Math.max(retryAfter(error.retry_after_ms), s.tries.next())
-      return true
-    }
-    const refusal = failure(error.code, error.message, { topic: s.topic })
-    if (s.waiting.length || s.leaving) {
-      this.#tell(s, refusal)
-      this.#subscriptions.delete(s.topic)
-      this.#forget(s.topic)
+      again(s, now, this.#backoff, retry_after_ms)
     } else {
-      this.#end(s, { topic: s.topic, closed: false, error: refusal })
+      const error = failure(code, message, { topic })
+      const told = s.waiting.length || s.leaving
+      this.#tell(s.waiting, error)
+      this.#tell(s.leavers, error)
+      this.#end(s, told ? undefined : { topic, closed: false, error })
     }
-    if (s.next) this.#subscriptions.set(s.topic, s.next)
     return true
   }
 
   // --- where it stands
 
-  #name(topic, change) {
-    const p = this.#places.get(topic) ?? { epoch: "", seq: 0, read: 0 }
-    this.#places.set(topic, p)
-    return Object.assign(p, { named: true }, change)
+  #place(topic, change) {
+    const p = this.#places.get(topic) ?? { epoch: "" }
+    this.#places.set(topic, Object.assign(p, { named: true }, change))
   }
 
+  // #forget forgets a topic, or with a pattern every topic without a name: which of them it matched is not asked, and their count begins anew with their next frame.
   #forget(topic) {
-    for (const [name, p] of this.#places) {
-      if (name == topic || (!p.named && isPattern(topic) && matches(topic, name))) this.#places.delete(name)
-    }
+    this.#places.delete(topic)
+    if (isPattern(topic)) this.#unname()
   }
 
-  // judge holds a frame to its topic's count, and says whether it is to be handed over. What is not above read, in a topic whose epoch nobody has told,
+  #unname() {
+    for (const [name, p] of this.#places) if (!p.named) this.#places.delete(name)
+  }
+
+  // judge holds a frame to its topic's count, and says whether it is to be handed over. In a topic whose epoch nobody has told, what is not above the last frame
   // is of another life of it; where the epoch is known, its change is announced.
-  judge({ topic, topic_seq: seq, type }) {
+  judge({ topic, topic_seq: seq }) {
     let p = this.#places.get(topic)
     if (!p) {
-      p = { epoch: "", seq: seq - 1, read: 0, begun: true }
-      this.#places.set(topic, p)
-      this.#bound()
+      if (this.#places.size > 10_000) this.#unname()
+      this.#places.set(topic, (p = { epoch: "" }))
     }
     if (p.hold) return false
-    if (!p.begun || (p.loose && seq <= p.seq)) Object.assign(p, { begun: true, seq: seq - 1, read: seq - 1 })
-    p.loose = false
-    if (seq <= p.read && !p.epoch) {
-      p.seq = seq - 1
-      this.queue({ kind: "topic_reset", topic, detail: { topic, reason: "epoch", snapshot: false }, cursor: { epoch: "", seq: p.seq } })
-    } else if (seq <= p.seq) {
-      p.read = seq
-      return false
-    } else if (seq > p.seq + 1) {
-      this.stats.topicHoles += seq - 1 - p.seq
-      this.queue({ kind: "topic_hole", detail: { topic, from: p.seq + 1, to: seq - 1 } })
+    const before = p.seq ?? seq - 1
+    if (seq <= before) {
+      if (p.epoch) return false
+      this.#queue({ kind: "topic_reset", topic, cursor: { epoch: "", seq: seq - 1 }, detail: { topic, reason: "epoch", snapshot: false } })
+    } else if (seq > before + 1) {
+      this.#stats.topicHoles += seq - 1 - before
+      this.#queue({ kind: "topic_hole", detail: { topic, from: before + 1, to: seq - 1 } })
     }
-    p.seq = p.read = seq
+    p.seq = seq
     return true
   }
 
-  // passed is told when a frame is queued: a topic's last one ends its subscription behind it.
+  // passed is told of a frame that is queued: a topic's last one ends its subscription behind it.
   passed({ topic, type }) {
     if (type != "topic_closed") return
     if (this.#subscriptions.has(topic)) this.#closed(topic)
     else this.#places.delete(topic)
   }
 
-  // #bound forgets the topics without a name that were met first: their count begins anew with their next frame.
-  #bound() {
-    if (this.#places.size <= 10_000) return
-    for (const [name, p] of this.#places) {
-      if (this.#places.size <= 5_000) break
-      if (!p.named) this.#places.delete(name)
-    }
-  }
-
-  // rebased takes note that the outbox is read from another place on. After `pruned` the same frames go on further up; else they come again, and of topics without a name
-  // nothing tells whether they are still the same.
+  // rebased takes note that the outbox is read from another place on. After `pruned` the same frames go on further up; else they come again: those of a topic whose epoch is known
+  // are told as repeats, and of others nothing tells whether they are still the same.
   rebased(reason) {
     if (reason == "pruned") return
-    for (const [name, p] of this.#places) {
-      p.read = 0
-      if (!p.named) this.#places.delete(name)
-    }
+    this.#unname()
+    for (const p of this.#places.values()) if (!p.epoch) p.seq = undefined
   }
 }
+
+const bad = (topic) => failure("bad_request", `${topic} cannot be subscribed to so`, { topic })
+const over = (topic) => failure("unsubscribed", undefined, { topic })

@@ -34,7 +34,7 @@ func static(at string) (data []byte, contentType string, ok bool) {
 		if below, ok = strings.CutPrefix(at, "/demo/"); ok {
 			from, name = web.Demo(), below
 		} else if below, ok = strings.CutPrefix(at, "/client/"); ok {
-			from, name = web.Client(), below
+			from, name = web.Sources(), below
 		} else {
 			return nil, "", false
 		}

@@ -1,0 +1,13 @@
+// What the tests of this folder, and those of the demo page, are played with.
+export { Broker, build, restante, root } from "./broker.js"
+export { browser, chromiumPath, closeBrowser, plainHost, watch } from "./browser.js"
+export { Plain, Tab } from "./cdp.js"
+export { assertLater, assertWhole, details, live, patiently, reached, rendered, seen, stats, told } from "./check.js"
+export { Errors } from "./errors.js"
+export { Grants } from "./grants.js"
+export { Nginx } from "./nginx.js"
+export { Program, dropFolder, folder, patience, quietPort, within } from "./process.js"
+export { Proxy } from "./proxy.js"
+export { Publisher } from "./publisher.js"
+export { Site } from "./site.js"
+export { Stage, quick, useBrowser } from "./stage.js"

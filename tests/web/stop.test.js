@@ -1,0 +1,55 @@
+import assert from "node:assert/strict"
+import { test } from "node:test"
+import { Stage, assertLater, assertWhole, details, live, rendered, seen, stats, useBrowser } from "./harness/index.js"
+
+useBrowser()
+
+test("P-15 P-22 a page that is replaced stops, until it is told to begin anew", async (t) => {
+  const stage = await Stage.set(t)
+  const tab = stage.publisher("tab")
+  await tab.publish(10)
+  const first = await stage.open({ clientId: "tab" })
+  await live(first)
+  await assertWhole(first, tab)
+  const second = await stage.open({ clientId: "tab", options: { takeover: true } })
+  await live(second)
+  await seen(first, "stopped")
+  const [{ code, error }] = await details(first, "stopped")
+  assert.equal(code, 4500)
+  assert.ok(error, "and says why")
+  const before = await rendered(first)
+  await tab.publish(10)
+  await assertWhole(second, tab)
+  await assertLater(second, tab)
+  // it has not come back meanwhile: nothing has happened to it behind its stop
+  assert.equal((await stats(first)).attaches, 1)
+  assert.deepEqual(await rendered(first), before)
+  assert.equal(await first.evaluate(() => app.events.at(-1).name), "stopped")
+  await first.bringToFront()
+  await first.evaluate(() => dispatchEvent(new Event("online")))
+  assert.equal((await stats(first)).attaches, 1)
+})
+
+test("P-7 P-13 P-30 a cursor that is too old, without a snapshot: the page is told to discard, and what it lost", async (t) => {
+  const stage = await Stage.set(t, { flags: ["--max-frames", "50"] })
+  const tab = stage.publisher("tab")
+  await tab.publish(5)
+  const page = await stage.open({ clientId: "tab" })
+  await live(page)
+  await assertWhole(page, tab)
+  await stage.proxy.refuse()
+  await seen(page, "waiting")
+  for (let i = 0; i < 40; i++) await tab.publish(5)
+  const { floor } = await stage.broker.client("tab")
+  assert.ok(floor > 5)
+  await stage.proxy.accept()
+  await seen(page, "reset")
+  const [reset] = await details(page, "reset")
+  assert.deepEqual(reset, { reason: "pruned", cursor: `${tab.epoch}:${floor}`, snapshot: false })
+  // what the page shows is what is retained: what it had is discarded, what it missed for good is said
+  tab.published.splice(0, floor)
+  await assertWhole(page, tab)
+  await assertLater(page, tab)
+  const { mode, reason, missed, lost, replayed } = (await details(page, "resume")).at(-1)
+  assert.deepEqual({ mode, reason, missed, lost, replayed }, { mode: "too_old", reason: "pruned", missed: 200, lost: floor - 5, replayed: 205 - floor })
+})
