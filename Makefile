@@ -52,7 +52,7 @@ test-web: build
 	    { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && RUNLEVEL=1 apt-get install -y --no-install-recommends $$2 >/dev/null; } || \
 	    { echo "make test-web needs $$1, and may not install it: install $$2, or run it as root where there is apt-get"; exit 1; }; }; \
 	  need npm "nodejs npm"; need nginx nginx; command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || need chromium chromium
-	@node -e 'process.exit(process.versions.node.split(".")[0] < 20)' || { echo "make test-web needs Node 20 or later, and finds $$(node --version)"; exit 1; }
+	@node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' || { echo "make test-web needs Node 20 or later, and finds $$(node --version)"; exit 1; }
 	cd tests/web && npm ci --no-audit --no-fund --loglevel=error
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/web-grants ./tests/web/grants
 	cd web/client && RESTANTE=$(CURDIR)/bin/restante node --test
