@@ -26,7 +26,7 @@ export class Restante extends EventTarget {
   #url
   #options
   #id = ""
-  #state = {}
+  #state = { name: "connecting" }
   #stats = { frames: 0, duplicates: 0, topicRepeats: 0, topicHoles: 0, attaches: 0, resets: 0, replayed: 0, lost: 0, acked: 0, floor: 0, head: 0, transport: "" }
   _handing
   _topics
@@ -44,7 +44,7 @@ export class Restante extends EventTarget {
   #ticking
   #retry
   // when the broker lets us come back
-  _earliest = 0
+  #earliest
   // the attach that counts
   _connection
 
@@ -54,7 +54,7 @@ export class Restante extends EventTarget {
     this.#options = { clientId: "", queueFrames: 10_000, queueBytes: 4 << 20, ...options }
     const { since, backoff } = options
     const cursor = since && parseCursor(since)
-    if (!/^https?:/.test(this.#url) || (since && !(options.clientId && cursor.epoch))) {
+    if (!/^https?:/.test(this.#url) || (since && !options.clientId)) {
       throw failure("bad_request", "the url or the cursor")
     }
     if (cursor) this.#position = new Position(cursor)
@@ -62,7 +62,7 @@ export class Restante extends EventTarget {
     this._handing = new Handing(this, this.#options, cursor)
     this._topics = new Topics((item) => this._handing.push(item), this.#stats, backoff)
     this._sends = new Sends(this, options)
-    this._begin()
+    queueMicrotask(() => this.#attempt || this._begin())
   }
 
   get state() { return this.#state }
@@ -101,15 +101,11 @@ export class Restante extends EventTarget {
   // --- beginning and end
 
   // _begin makes the try that is made at once.
-  async _begin() {
+  _begin() {
     this.#tries = 1
-    this._earliest = 0
     clearInterval(this.#ticking)
     this.#ticking = setInterval(() => this._tick(), tick)
-    this.#set("connecting")
-    const attempt = ++this.#attempt
-    this.#id ||= await this.#options.clientId
-    if (attempt == this.#attempt) this._connect()
+    this._connect()
   }
 
   // _stop is called when it does not come back.
@@ -129,10 +125,11 @@ export class Restante extends EventTarget {
 
   _report(error) { this._tell("error", error) }
 
+  // #set says whether it is still so when all have been told: a listener may have closed the client, or begun anew.
   #set(name, more) {
-    this.#state = { name, ...more }
-    this._tell(name, this.#state)
-    this._tell("state", this.#state)
+    const state = (this.#state = { name, ...more })
+    for (const type of [name, "state"]) if (this.#state == state) this._tell(type, state)
+    return this.#state == state
   }
 
   // --- coming back
@@ -154,10 +151,10 @@ export class Restante extends EventTarget {
 
   // _attach makes what one attach needs to know.
   async _attach() {
-    const began = now()
+    this.#id ||= await this.#options.clientId
     const token = await this._token()
     const position = this._over ? undefined : this.#position
-    return { began, token, position, since: position && { epoch: position.epoch, seq: position.applied }, over: this._over, heard: now(), after: 0 }
+    return { token, position, since: position && { epoch: position.epoch, seq: position.applied }, over: this._over, heard: now(), after: 0 }
   }
 
   // _token is called before each attach.
@@ -232,11 +229,10 @@ export class Restante extends EventTarget {
 
   // #away comes back when both the backoff and what the broker has asked for have passed (P-24).
   #away(code, after) {
-    this.#set("offline", { code })
     const ms = Math.ceil(delay(this.#tries++, this.#options.backoff, after))
-    this._earliest = now() + after
-    if (ms) this.#set("waiting", { ms })
+    this.#earliest = now() + Math.min(after, 300_000)
     this.#later(ms)
+    if (this.#set("offline", { code }) && ms) this.#set("waiting", { ms })
   }
 
   #later(ms) {
@@ -246,14 +242,15 @@ export class Restante extends EventTarget {
 
   // _hurry makes the next try now, or when the broker lets us.
   _hurry() {
-    if (/offline|waiting/.test(this.#state.name)) this.#later(this._earliest - now())
+    if (/offline|waiting/.test(this.#state.name)) this.#later(this.#earliest - now())
   }
 
   // _tick looks for silence (P-17), and for what is due.
   _tick() {
     const c = this._connection
-    if (c?.silence && now() - c.heard > c.silence) this._lost(c, 4000)
+    if (c?.silence && !c.probing && now() - c.heard > c.silence) this._lost(c, 4000)
     this.#ackDue()
+    this._sends.expire()
     this.#flush()
   }
 
@@ -319,7 +316,7 @@ export class Restante extends EventTarget {
     c.gap = Math.min(gap, h.ack_interval_ms || gap) - tick
     this.#id = id
     Object.assign(this.#stats, { floor, head, transport: c.link.name })
-    if (!c.quiet) this.#set("catching_up")
+    if (!c.quiet && !this.#set("catching_up")) return
     if (resume == "replay" || resume == "up_to_date") {
       if (since?.epoch != epoch || since.seq > head) throw hole()
       this.#from(c, since.seq)
@@ -362,8 +359,10 @@ export class Restante extends EventTarget {
     const p = c.position
     if (c.dry) return
     if (!(seq <= c.next)) throw hole() // also before hello, and before the snapshot that was announced
-    if (seq > p.received) {
-      if (!this._handing.room()) return void (c.dry = true)
+    const isNew = seq > p.received // or it came on an earlier connection, and waits or is handled
+    if (isNew && !this._handing.room()) return void (c.dry = true)
+    if (seq == c.next) c.seen = c.next++
+    if (isNew) {
       p.received = seq
       this.#stats.head = Math.max(this.#stats.head, seq)
       const passes = !frame.topic_seq || this._topics.judge(frame)
@@ -371,10 +370,7 @@ export class Restante extends EventTarget {
       else if (!c.live) this.#report.replayed++
       this._handing.push({ kind: passes ? "frame" : "skip", epoch: p.epoch, seq, size, detail: frame, position: p })
       if (passes) this._topics.passed(frame)
-    } else this.#stats.duplicates++ // it came on an earlier connection, and waits or is handled
-    if (seq < c.next) return
-    c.next++
-    c.seen = seq
+    } else this.#stats.duplicates++
   }
 
   // #live ends the catching up, and reports on it behind its frames.
@@ -386,7 +382,7 @@ export class Restante extends EventTarget {
     this.#stats.lost += report.lost ?? 0
     const detail = { mode, missed: Math.max(0, head - this.#start), offlineMs: this.#since && c.live - this.#since, ...report }
     if (!c.quiet) this._handing.push({ kind: "resume", detail })
-    if (this.#state.name != "live") this.#set("live")
+    if (!c.dead && this.#state.name != "live") this.#set("live")
   }
 
   #refused(c, m) {
@@ -404,7 +400,8 @@ export class Restante extends EventTarget {
   #flush() {
     const c = this._connection
     if (!c?.hello) return
-    for (const message of [...this._topics.due(now()), ...this._sends.due(c, c.hello.max_frame_bytes ?? 65536, now())]) c.link.send(JSON.stringify(message))
+    // What the outbox held at hello is older than any answer about a topic.
+    for (const message of [...(c.live ? this._topics.due(now()) : []), ...this._sends.due(c, c.hello.max_frame_bytes ?? 65536, now())]) c.link.send(JSON.stringify(message))
   }
 
   // _applied takes note of what has been handed over.

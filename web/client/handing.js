@@ -28,17 +28,14 @@ export class Handing {
     return place?.epoch && place.seq >= 0 ? formatCursor(place) : ""
   }
 
-  // restart drops what has not been handed over, and takes on what comes now.
-  restart() {
-    this.#queue = []
-    this.#size = 0
-    this.#closed = false
+  // close hands nothing over until it goes on. What waits is kept: it may be all that tells of something.
+  close() {
+    this.#closed = true
   }
 
-  // close hands nothing over any more.
-  close() {
-    this.restart()
-    this.#closed = true
+  goOn() {
+    this.#closed = false
+    this.#running ?? this.#run()
   }
 
   // room says whether another frame is taken.
@@ -47,7 +44,6 @@ export class Handing {
   }
 
   push(item) {
-    if (this.#closed) return
     this.#queue.push(item)
     this.#size += item.size ?? 0
     this.#running ?? this.#run()
@@ -55,7 +51,7 @@ export class Handing {
 
   async #run() {
     this.#running = true
-    while (this.#queue.length) {
+    while (this.#queue.length && !this.#closed) {
       const item = this.#queue.shift()
       this.#size -= item.size ?? 0
       const handled = this.#hand(item)
@@ -73,7 +69,7 @@ export class Handing {
     else if (seq) {
       this.#cursor = { epoch, seq }
       const place = this.#topics.get(detail.topic)
-      if (place) place.seq = detail.topic_seq
+      if (place && kind == "frame") place.seq = detail.topic_seq
     } else if (cursor) this.#cursor = cursor
     if (kind == "forget") this.#cursor = undefined
     if (kind == "skip" || !detail) return

@@ -29,7 +29,7 @@ export interface Options extends Omit<CoreOptions, "token"> {
  */
 export class Restante extends Core implements AsyncIterable<Frame> {
   constructor(url: string | URL, options?: Options)
-  /** Discards the cursor and attaches anew (P-10), also when stopped. What waits to be handed over is dropped, the application is told by `reset`, and subscriptions with a history begin again. */
+  /** Discards the cursor and attaches anew (P-10), also when stopped. What has come is handed over before the `reset`, and subscriptions with a history begin again. */
   restart(): void
   [Symbol.asyncIterator](): AsyncIterator<Frame, void> & AsyncIterable<Frame>
 }

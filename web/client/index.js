@@ -27,7 +27,7 @@ export class Restante extends Core {
   #storage
   #key
   #unwatch
-  #lastTick = now()
+  #lastTick = Date.now()
   // an attach beside the connection, which takes its place at its hello
   #standby
   #renewal
@@ -44,7 +44,7 @@ export class Restante extends Core {
     super(url, {
       ...options,
       clientId: Promise.resolve(clientId).then((id) => {
-        client.#open(id)
+        client?.#open(id)
         return id
       }),
       keep: (pending) => client?.#keep(pending),
@@ -61,8 +61,7 @@ export class Restante extends Core {
   restart() {
     this._over = "restart"
     this._end(this._connection, 1000)
-    this._end(this.#standby, gone)
-    this._handing.restart()
+    this._handing.goOn()
     this._topics.restart()
     this.#falls = 0
     this.#watch()
@@ -70,7 +69,6 @@ export class Restante extends Core {
   }
 
   _stop(code, error) {
-    this._end(this.#standby, gone)
     clearTimeout(this.#renewal)
     clearTimeout(this.#climb)
     this.#unwatch()
@@ -82,7 +80,14 @@ export class Restante extends Core {
   #open(id) {
     if (!this.#storage) return
     this.#key = "restante.sends." + id
-    this.#stored(() => this._sends.restore(JSON.parse(this.#storage.getItem(this.#key) ?? "[]")))
+    this.#take()
+  }
+
+  // #take takes up what other pages of this tab had to send: those before this one, and those that were shown while it lay in the back-forward cache.
+  #take() {
+    if (!this.#key) return
+    const have = new Set(this.pending.map(({ id }) => id))
+    this.#stored(() => this._sends.restore(JSON.parse(this.#storage.getItem(this.#key) ?? "[]").filter(({ id }) => !have.has(id))))
     this.#keep(this.pending)
   }
 
@@ -105,17 +110,22 @@ export class Restante extends Core {
     this.#unwatch = watchPage({
       ack: () => this._ack(),
       wake: () => this.#wake(),
-      // A page with an open socket is not kept in the back-forward cache. One that may come back keeps its place.
-      hide: (persisted) => this._connection && this._lost(this._connection, 0, 0, persisted ? gone : 1000),
+      back: () => {
+        this.#take()
+        this.#wake()
+      },
+      // A page with an open socket is not kept in the back-forward cache. One that may come back keeps its place. A new one has to wait until it is hidden.
+      hide: (persisted) => this._connection && this._lost(this._connection, 0, 1000, persisted ? gone : 1000),
     })
   }
 
   // #wake is called when the network or the page has come back. A connection is not made anew for that, but doubted.
   #wake() {
     const c = this._connection
-    if (!c) this._hurry()
-    else if (!c.hello) now() - c.began > probe && this._lost(c, 4000)
-    else if (!c.probing) {
+    if (!c?.hello) {
+      if (c && now() - c.heard > probe) this._lost(c, 4000)
+      this._hurry()
+    } else if (!c.probing) {
       c.probing = now()
       c.link.ping()
       setTimeout(() => {
@@ -126,9 +136,10 @@ export class Restante extends Core {
   }
 
   _tick() {
-    const late = now() - this.#lastTick > asleep
-    this.#lastTick = now()
-    late ? this.#wake() : super._tick()
+    const late = Date.now() - this.#lastTick > asleep // the monotonic clock may stand still meanwhile
+    this.#lastTick = Date.now()
+    if (late) this.#wake()
+    super._tick()
   }
 
   // --- tokens
@@ -141,7 +152,7 @@ export class Restante extends Core {
     const left = (got?.expiresAt ?? expiry(text)) - Date.now()
     clearTimeout(this.#renewal)
     // In time for the next one to be there before this one ends, at most half a minute earlier.
-    if (token?.call && left > 0) this.#renewal = setTimeout(() => this.#renew(), Math.min(left - Math.min(left / 5, 30_000), 2 ** 31 - 1))
+    if (token?.call && left > 0 && this.state.name != "stopped") this.#renewal = setTimeout(() => this.#renew(), Math.min(left - Math.min(left / 5, 30_000), 2 ** 31 - 1))
     return text
   }
 
@@ -180,7 +191,8 @@ export class Restante extends Core {
   }
 
   _end(c, code) {
-    if (c && c == this.#standby) this.#standby = undefined
+    if (c == this.#standby) this.#standby = undefined
+    else if (c == this._connection) this._end(this.#standby, gone) // it was to take this one's place
     super._end(c, code)
   }
 
@@ -195,7 +207,8 @@ export class Restante extends Core {
     const { transport = "auto" } = this.#options
     const socket = transport == "websocket" || (transport == "auto" && (this.#falls < 2 || (c.quiet && this.#climbing)))
     this.#climbing = false
-    return socket ? openSocket(params, on) : openStream(params, on)
+    // A standby that took over would have the connection that it stands by stopped.
+    return (socket ? openSocket : openStream)({ ...params, takeover: !c.quiet && params.takeover }, on)
   }
 
   #landed() {
@@ -206,7 +219,7 @@ export class Restante extends Core {
 
   // #fell is told of an attach that has come to no hello. Where not even a stream does, there is no network, and sockets have their turn again.
   #fell(c) {
-    if (c.link?.name == "sse") this.#falls = 0
+    if (c.link?.name == "sse") c.quiet || this.#landed()
     else if (++this.#falls >= 2) {
       this.#climbLater()
       this.#wait = Math.min(this.#wait * 2, 300_000)
@@ -218,7 +231,7 @@ export class Restante extends Core {
     this.#climb = setTimeout(async () => {
       this.#climbing = true
       const begun = await this.#change().catch((cause) => this._report(failure("offline", undefined, { cause })))
-      if (!begun) this.#climbLater()
+      if (!begun && this.state.name != "stopped") this.#climbLater()
     }, this.#wait)
   }
 }

@@ -17,6 +17,7 @@ export const iterate = (client) => {
     )
   const onStopped = ({ detail: { code, error } }) => {
     over = code == 1000 ? { last } : { error }
+    client.removeEventListener("frame", onFrame) // after a restart it is another loop's turn
     if (waiting) over.error ? waiting.reject(over.error) : waiting.resolve(last)
   }
   client.addEventListener("frame", onFrame)
@@ -40,6 +41,7 @@ export const iterate = (client) => {
     async return() {
       over = { last }
       leave()
+      waiting?.resolve(last)
       return last
     },
     [Symbol.asyncIterator]() {

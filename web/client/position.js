@@ -27,7 +27,7 @@ export class Position {
   ack(seen) {
     const seq = Math.min(this.applied, seen)
     if (seq <= this.told) return 0
-    this.#frames = this.#size = this.since = 0
+    if (seq == this.applied) this.#frames = this.#size = this.since = 0
     return (this.told = seq)
   }
 }

@@ -39,18 +39,21 @@ export class Sends {
   // due returns the messages that are to be written now on that connection.
   due(connection, most, now) {
     const busy = new Set()
+    this.expire()
     return [...this.#list].flatMap((p) => {
       const { id, to, frame } = p
-      const error = Date.now() - p.at > life ? "unknown" : new TextEncoder().encode(JSON.stringify(frame)).length > most && "too_large"
-      if (error) this.#end(p, failure(error))
-      else if (!busy.has(to)) {
-        busy.add(to)
-        if (p.on == connection || p.after > now) return []
-        p.on = connection
-        return { type: "send", id, to, frame }
-      }
-      return []
+      const waits = busy.has(to) || p.on == connection || p.after > now
+      if (!waits && new TextEncoder().encode(JSON.stringify(frame)).length > most) this.#end(p, failure("too_large"))
+      else busy.add(to)
+      if (waits || !busy.has(to)) return []
+      p.on = connection
+      return { type: "send", id, to, frame }
     })
+  }
+
+  // expire gives up what nobody has answered for too long.
+  expire() {
+    for (const p of [...this.#list]) if (Date.now() - p.at > life) this.#end(p, failure("unknown"))
   }
 
   #end(p, error, receipt) {

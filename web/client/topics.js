@@ -45,7 +45,7 @@ export class Topics {
     if (s && !s.leaving) return this.#wait(topic, { asked: s.asking }) // the broker says again what it holds
     // A page that asks for history has nothing, whatever an earlier page has left.
     const anew = !!s || history >= 0
-    if (anew) this.#place(topic, { hold: true })
+    if (anew) this.#place(topic, { hold: true, ...cursor })
     else if (cursor && !this.#places.has(topic)) {
       this.#place(topic, cursor)
       this.#queue({ kind: "place", topic, cursor })
@@ -115,20 +115,22 @@ export class Topics {
     s.tries = 0
     if (s.leaving) return
     const p = this.#places.get(topic)
+    const other = p?.epoch ? p.epoch != epoch : p?.seq > head // another life than the one that frames have told of
+    // Somebody else has subscribed the client again in another life of the topic, whose frames were not known for what they are.
+    if (resume == "up_to_date" && other && p.epoch && !p.hold) return this.#renew(s)
     s.settled = !snapshot
     this.#tell(s.waiting, undefined, answer)
     if (isPattern(topic)) return
     // begin is where the frames begin: after the cursor where that goes on, at the floor where all of the log comes, at the head where none of it does, and where
     // they stand already, by a pattern perhaps, where the broker has that place as well.
     const begin = { epoch, reason, seq: floor, closedAt: closed && head }
-    const same = !p?.epoch || p.epoch == epoch
-    const at = same ? p?.seq : undefined
+    const at = other ? undefined : p?.seq
     if (resume == "replay") begin.seq = Math.max(at ?? 0, sent.seq)
     else if (resume == "fresh" && sent) Object.assign(begin, { seq: head, reason: resume })
     else if (resume == "fresh" && !settled && history >= 0) begin.seq = Math.max(floor, head - history)
     else if (resume != "too_old") {
-      begin.seq = at ?? (resume == "fresh" ? head : undefined)
-      if (!same) begin.reason = "epoch" // somebody else has subscribed the client again
+      begin.seq = at ?? (resume == "fresh" ? head : p?.hold ? floor : at)
+      if (other) begin.reason = "epoch"
     }
     if (snapshot) s.awaited = begin
     else this.#begin(topic, begin)
@@ -139,7 +141,7 @@ export class Topics {
   snapshot({ topic, as_of, data }) {
     const s = this.#subscriptions.get(topic)
     const awaited = s?.awaited
-    if (s && !awaited && (data === undefined || !s.settled || s.anew || s.leaving)) return false
+    if (!awaited && (data === undefined || (s && (!s.settled || s.anew || s.leaving)))) return false
     if (s) Object.assign(s, { settled: true, awaited: undefined })
     const epoch = this.#places.get(topic)?.epoch ?? ""
     this.#begin(topic, data === undefined ? awaited : { epoch, ...awaited, seq: as_of, data })
@@ -166,7 +168,7 @@ export class Topics {
         this.#subscriptions.delete(topic)
         this.#forget(topic)
       }
-    } else if (!s.asking && s.settled && !s.leaving && !s.anew) {
+    } else if (!s.asking && (s.settled || s.awaited) && !s.leaving && !s.anew) {
       this.#end(s, { topic, closed: false })
     }
   }

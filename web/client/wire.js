@@ -9,9 +9,9 @@ export class RestanteError extends Error {
 
 export const failure = (code, message, more) => new RestanteError(code, message, more)
 
-// parseCursor reads `epoch:seq` or a bare seq, whose epoch is "" (P-5).
+// parseCursor reads `epoch:seq` (P-5). A bare seq is for people.
 export const parseCursor = (text) => {
-  const [, epoch = "", seq] = /^(?:([\w-]{1,32}):)?(0|[1-9]\d{0,15})$/.exec(text) ?? []
+  const [, epoch, seq] = /^([\w-]{1,32}):(0|[1-9]\d{0,15})$/.exec(text) ?? []
   if (!seq || !Number.isSafeInteger(+seq)) throw failure("bad_cursor", `${text} is no cursor`)
   return { epoch, seq: +seq }
 }

@@ -81,7 +81,7 @@ func FuzzUnderstand(f *testing.F) {
 		if utf8.RuneCountInString(w.why) > 200 {
 			t.Errorf("%q gets a long answer", text)
 		}
-		if w.do != understand(strings.ToUpper(text)).do && strings.ToLower(strings.ToUpper(text)) == strings.ToLower(text) {
+		if w.do != understand(strings.ToUpper(text)).do && strings.EqualFold(strings.ToUpper(text), text) {
 			t.Errorf("%q is understood otherwise when it is shouted", text)
 		}
 	})
