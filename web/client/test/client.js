@@ -46,6 +46,7 @@ export const startCore = (t, options) => start(t, { Client: Core, ...options })
 
 // outcome is what became of a promise: its value, the code of its error, or "pending".
 export const outcome = async (promise) => {
+  const ended = promise.then((value) => value ?? "done", (error) => error.code ?? error)
   await settle()
-  return Promise.race([promise.then((value) => value ?? "done", (error) => error.code ?? error), settle().then(() => "pending")])
+  return Promise.race([ended, settle().then(() => "pending")])
 }

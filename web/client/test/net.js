@@ -57,7 +57,7 @@ class Socket {
     this.wrote = (message) => net.wrote(this, message)
     this.log = (what) => net.log(`${name} ${what}`)
     this.log(`opens ${url.replace(/.*[?]/, "")}`)
-    if (net.down) setImmediate(() => this.end(net.down))
+    if (net.down) queueMicrotask(() => this.end(net.down))
   }
 
   // --- the client's side
