@@ -21,8 +21,12 @@ const ended = (page, count) => patient(page, `${count} turns to end`, (count) =>
 const users = (page, device, text) => page.locator(`#pane-${device} .bubble-text`, { hasText: text }).count()
 const shifts = (page) => page.evaluate(() => observed.shifts)
 
+// committed resolves when what the panes have is on the screen, and observers have been told.
+const committed = (page) => page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve)))))
+
 // same holds both panes to one conversation, and each pane's rendering to its own state.
 async function same(page) {
+  await committed(page)
   const [laptop, phone] = [await conversation(page, "laptop"), await conversation(page, "phone")]
   assert.deepEqual(phone, laptop, "both devices show the same")
   assert.equal(new Set(laptop.map(([key]) => key)).size, laptop.length, "nothing is there twice")
@@ -110,8 +114,8 @@ test("a flood, with a cut and a stall: each frame once, a commit a frame, and no
   for (const { got, missing, repeated, first, last } of floods) assert.deepEqual({ got, missing, repeated, first, last }, { got: 2500, missing: 0, repeated: 0, first: 1, last: 2500 })
   await page.locator("#pane-phone .notice", { hasText: /Caught up on [\d,]+ updates/ }).first().waitFor()
   await shoot(page, "flooded")
-  // Two more frames, so that the marks of the last commit have been told.
-  const { commits, frames, longTasks } = await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => resolve(observed))))))
+  await committed(page)
+  const { commits, frames, longTasks } = await page.evaluate(() => observed)
   assert.ok(commits > 20 && commits <= frames, `${commits} commits in ${frames} animation frames`)
   assert.deepEqual(await shifts(page), [], "nothing jumps")
   t.diagnostic(`2,500 frames a pane: ${commits} commits in ${frames} animation frames; long tasks, in ms: ${longTasks.join(", ") || "none"}`)
@@ -203,7 +207,7 @@ test("a client that the broker has sent away says so, and comes back by its butt
   const demo = await Demo.start(t)
   const page = await demo.open()
   await page.evaluate(() => panes[1].client.close())
-  const alert = page.locator("#pane-phone .alert")
+  const alert = page.locator("#pane-phone .alert[data-kind=stays]")
   await alert.waitFor()
   await say(page, "phone", "list")
   await page.locator("#pane-phone .row.failed", { hasText: "not sent" }).waitFor()
@@ -216,4 +220,27 @@ test("a client that the broker has sent away says so, and comes back by its butt
   await ended(page, 1)
   await same(page)
   assert.equal(await page.locator(".row.failed").count(), 0)
+  // Beginning anew (P-10) makes the same conversation again.
+  await page.evaluate(() => new Promise((resolve) => {
+    panes[0].client.addEventListener("reset", resolve, { once: true })
+    panes[0].client.restart()
+  }))
+  await ended(page, 1)
+  await same(page)
+})
+
+test("in a tunnel: the device knows, counts down, and tries to come back", async (t) => {
+  const demo = await Demo.start(t)
+  const page = await demo.open()
+  await demo.network(page, "laptop", "tunnel")
+  await page.locator("#pane-laptop [data-do=tunnel]", { hasText: /\d+ s left/ }).waitFor()
+  await page.locator("#pane-laptop[data-away=true]").waitFor()
+  assert.equal(await page.locator("#pane-laptop .pill").getAttribute("data-state") !== "live", true)
+  await say(page, "laptop", "list")
+  await page.locator("#pane-laptop .row.pending").waitFor()
+  await say(page, "phone", "help")
+  await page.locator("#pane-phone .prose").waitFor()
+  await shoot(page, "cut")
+  assert.equal(await users(page, "phone", "list"), 0)
+  assert.equal(await page.locator("#pane-phone[data-away=true]").count(), 0, "the other device has nothing to do with it")
 })

@@ -82,11 +82,13 @@ export class Pane {
     if ((state.name === "waiting" && more.left > 0) || this.network.counting) this.#later(100)
   }
 
-  /** alert shows what went wrong, until it is put away or for ten seconds; `act` is the way out, and makes it stay. */
+  /** alert shows what went wrong, until it is put away or for ten seconds; `act` is the way out, and makes it stay. There is one of each kind at most. */
   alert(text, act) {
     const close = h("button", { type: "button", class: "alert-close", "aria-label": "Dismiss", onclick: () => box.remove() }, icon("cross"))
-    const box = h("div", { class: "alert" }, icon("warn"), h("p", {}, text), act ?? null, close)
-    this.alerts.replaceChildren(box)
+    const kind = act ? "stays" : "passes"
+    const box = h("div", { class: "alert", data: { kind } }, icon("warn"), h("p", {}, text), act, close)
+    for (const old of this.alerts.querySelectorAll(`[data-kind=${kind}]`)) old.remove()
+    this.alerts.append(box)
     if (!act) setTimeout(() => box.remove(), 10_000)
   }
 
@@ -149,15 +151,17 @@ export class Pane {
 
   #take(frame) {
     this.#outgoing.arrived(frame)
-    this.#step(reduce(this.#session, frame, this.#catching || frame.topic_seq <= this.#history ? "replay" : "live"))
+    const old = frame.topic_seq <= this.#history
+    this.#step(reduce(this.#session, frame, this.#catching || old ? "replay" : "live"), old)
   }
 
-  #step({ state, changed }) {
+  // What was there before this page is not read out.
+  #step({ state, changed }, old = false) {
     const before = this.#session
     this.#session = state
     for (const key of changed) {
       this.#changed.add(key)
-      this.announcer.item(find(before, key), find(state, key))
+      if (!old) this.announcer.item(find(before, key), find(state, key))
     }
   }
 

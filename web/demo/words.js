@@ -58,8 +58,20 @@ export function answerWords(choice, device) {
   return device ? `${said} on the ${device}` : said
 }
 
+// What the library says by a code alone, to be small.
+const sentences = {
+  __proto__: null,
+  closed: "This client is closed",
+  handler: "Something that came could not be shown",
+  hole: "An update was missing; the session is fetched anew",
+  offline: "No connection can be opened here",
+  unknown: "Whether it has arrived is not known: there was no answer for a day",
+  unsubscribed: "The session is not followed any more",
+}
+
 /** errorWords is what a person is told about an error: its sentence, with the code that a search finds. */
 export function errorWords(error) {
-  const text = error?.message || String(error)
-  return error?.code && !text.includes(error.code) ? `${text} (${error.code})` : text
+  const { code, message } = error ?? {}
+  const text = message && message !== code ? message : (sentences[code] ?? (message || String(error)))
+  return code && !text.includes(code) ? `${text} (${code})` : text
 }

@@ -1,5 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { restante } from "./broker.js"
 import { browser, watch } from "./browser.js"
 import { Errors } from "./errors.js"
@@ -8,18 +8,18 @@ import { Program, dropFolder, folder, within } from "./process.js"
 // What go vet and go test take on a machine whose cache is empty.
 export const slowly = 100_000
 
-const files = {
+const sums = {
   "go.mod": "module sums\n\ngo 1.24\n",
   "sums.go": "// Package sums adds.\npackage sums\n\n// TODO: subtract too.\nfunc Add(a, b int) int { return a + b }\n",
   "sums_test.go": "package sums\n\nimport \"testing\"\n\n// TODO: try negative numbers.\nfunc TestAdd(t *testing.T) {\n\tif Add(2, 3) != 5 {\n\t\tt.Fatal(\"2 and 3 are 5\")\n\t}\n}\n",
   "docs/notes.txt": "nothing to do here\n",
 }
 
-// project makes a folder with a small Go module in it, for the demo's agent to work in.
-export function project() {
-  const root = join(folder("project"), "sums")
+// project makes a folder of that name with files in it, for the demo's agent to work in; by default a small Go module.
+export function project(name = "sums", files = sums) {
+  const root = join(folder("project"), name)
   for (const [name, text] of Object.entries(files)) {
-    mkdirSync(join(root, name, ".."), { recursive: true })
+    mkdirSync(dirname(join(root, name)), { recursive: true })
     writeFileSync(join(root, name), text)
   }
   return root
@@ -71,7 +71,7 @@ export class Demo {
   async close() {
     await this.#window?.close()
     await this.#program?.stop().catch(() => this.#program.kill())
-    dropFolder(this.#dir)
+    dropFolder(dirname(this.#dir))
   }
 }
 

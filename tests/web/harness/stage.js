@@ -22,7 +22,9 @@ export class Stage {
     const stage = new Stage()
     const ends = []
     t.after(async () => {
-      for (const end of ends.reverse()) await end()
+      const failed = []
+      for (const end of ends.reverse()) await end().catch((error) => failed.push(error))
+      if (failed.length > 0) throw failed[0]
       stage.errors.none()
     })
     const started = async (thing) => {

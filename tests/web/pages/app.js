@@ -47,9 +47,6 @@ const app = (globalThis.app = {
   rendered: () => Array.from(frames.children, (li) => ({ seq: Number(li.dataset.seq), n: Number(li.dataset.n) })),
 })
 
-// the library tells nobody of a change that is not to be seen
-setInterval(app.look, 50)
-
 function render({ seq, n }) {
   const li = document.createElement("li")
   li.dataset.seq = seq
@@ -92,6 +89,9 @@ if (asked.slow || asked.throwAt) options.onFrame = onFrame
 if (asked.since !== undefined) options.since = asked.since
 
 const client = (app.client = new Restante(asked.broker, options))
+
+// The library tells nobody of a change that is not to be seen. It is begun behind the library, whose timers are the page's first, as in a page that has none.
+setInterval(app.look, 50)
 
 if (!options.onFrame && !asked.iterate) client.addEventListener("frame", (e) => take(e.detail))
 client.addEventListener("snapshot", (e) => {

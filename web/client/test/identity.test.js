@@ -26,6 +26,12 @@ for (const means of [["locks", "channel"], ["locks"], ["channel"]]) {
       assert.notEqual(other, ids[0])
     })
 
+    await t.test("it clears no timer but its own", async () => {
+      const origin = new Origin()
+      await found(origin, new Page(origin, { means }))
+      assert.deepEqual(origin.strange, [])
+    })
+
     await t.test("each prefix has its own", async () => {
       const origin = new Origin()
       const page = new Page(origin, { means })

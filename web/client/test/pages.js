@@ -6,6 +6,7 @@ export class Origin {
   #timers = []
   locks = new Map() // name to {holder, queue}
   channels = new Set()
+  strange = [] // what was to be cleared and is no timer
 
   // pass lets time pass, and everything come to rest in between.
   async pass(ms) {
@@ -30,7 +31,9 @@ export class Origin {
     return timer
   }
 
+  // A browser takes what is no timer for a number, and clears somebody else's.
   clearTimeout(timer) {
+    if (timer !== undefined && !timer.call) this.strange.push(timer)
     this.#timers = this.#timers.filter((t) => t != timer)
   }
 

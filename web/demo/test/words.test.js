@@ -42,5 +42,7 @@ test("times, numbers, ends and answers are said as one says them", () => {
 test("an error has its sentence and its code, once", () => {
   assert.equal(errorWords(Object.assign(new Error("the token is not valid"), { code: "unauthorized" })), "the token is not valid (unauthorized)")
   assert.equal(errorWords(Object.assign(new Error("unauthorized: who are you"), { code: "unauthorized" })), "unauthorized: who are you")
+  assert.equal(errorWords(Object.assign(new Error("handler"), { code: "handler" })), "Something that came could not be shown (handler)")
+  assert.equal(errorWords(Object.assign(new Error("odd"), { code: "odd" })), "odd")
   assert.equal(errorWords("what"), "what")
 })
