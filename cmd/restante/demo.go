@@ -19,7 +19,7 @@ type demoCmd struct {
 	Kill     bool     `help:"Kill the broker's process as well, at least five times, and start it again on the same folder."`
 	UI       bool     `name:"ui" help:"Show it in a browser instead: a session with an agent on two devices, whose networks and broker can be broken by hand."`
 	Listen   string   `placeholder:"ADDRESS" env:"RESTANTE_DEMO_LISTEN" help:"With --ui: the loopback address of the page, by default 127.0.0.1:7490, or another port where that is taken."`
-	Dir      string   `default:"." help:"With --ui: the folder that the agent looks at. It changes nothing there."`
+	Dir      string   `default:"." help:"With --ui: the folder that the agent works in: it reads there, and runs its tests if it is allowed to."`
 	Command  []string `arg:"" optional:"" help:"The agent, after --: any command that prints lines. By default go list and go vet, or ls where there is no Go."`
 }
 

@@ -52,7 +52,7 @@ func (f *folder) inside(typed string) (string, fs.FileInfo, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", nil, fmt.Errorf("there is no %s in %s", quoted(typed), f.name())
 	case errors.Is(err, fs.ErrPermission):
-		return "", nil, fmt.Errorf("I may not look at %s", quoted(typed))
+		return "", nil, fmt.Errorf("%s may not be looked at", quoted(typed))
 	case err != nil:
 		return "", nil, fmt.Errorf("%s cannot be opened, or leads out of the folder that I work in", quoted(typed))
 	}
@@ -67,7 +67,7 @@ func (f *folder) packages(typed string) (string, error) {
 	}
 	dir, deep := strings.CutSuffix(filepath.ToSlash(typed), "/...")
 	if strings.Contains(dir, "...") {
-		return "", fmt.Errorf("%s is more than one place. Name one folder, or one and all below it, as in ./...", quoted(typed))
+		return "", fmt.Errorf("%s is more than one place. Name one folder, with /... behind it for all below it too", quoted(typed))
 	}
 	if dir == "" { // "/..." is everything there is
 		dir = "/"

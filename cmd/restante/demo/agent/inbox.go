@@ -111,12 +111,12 @@ func (a *Agent) take(ctx context.Context, l letter) error {
 	case "say":
 		return a.hear(ctx, l)
 	case "answer":
-		if !a.answer(l.Question, l.Choice, l.device) {
-			return fmt.Errorf("nobody waits for the answer %s to the question %d", quoted(l.Choice), l.Question)
+		if !a.answer(l.Question, l.Choice, l.device) { // mostly the other device was first, which the session tells
+			a.cfg.Logger.Info("nobody waits for this answer", "question", l.Question, "choice", quoted(l.Choice))
 		}
 	case "stop":
-		if !a.stop(l.Turn) {
-			return fmt.Errorf("there is no turn to stop")
+		if !a.stop(l.Turn) { // the turn has ended by itself meanwhile
+			a.cfg.Logger.Info("there is no such turn to stop", "turn", l.Turn)
 		}
 	default:
 		return fmt.Errorf("%s is nothing that it knows", quoted(l.Type))

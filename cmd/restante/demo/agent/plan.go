@@ -3,7 +3,7 @@ package agent
 import "strings"
 
 // The words for what it can do.
-const help = "I can do a few things, all of them inside this folder and none of them changes a file:\n\n" +
+const help = "I can do a few things, all of them inside this folder, and all but the tests only read:\n\n" +
 	"- list, or list and a folder: what is here\n" +
 	"- grep and a word, or grep and a word and a place: where it stands\n" +
 	"- vet, or vet and a package: what go vet has to say\n" +

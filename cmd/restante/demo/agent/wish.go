@@ -120,14 +120,14 @@ func want(do deed, rest []string) wish {
 			return wish{do: doNothing, why: "Tell me what to look for, as in: grep TODO"}
 		}
 		w.word, rest = rest[0], rest[1:]
-	} else if len(rest) > 0 && strings.HasPrefix(rest[0], "-") {
-		return wish{do: doNothing, why: fmt.Sprintf("I take no flags, so I do not know what to do with %s.", quoted(rest[0]))}
 	}
 	if len(rest) > 1 && (strings.EqualFold(rest[0], "in") || strings.EqualFold(rest[0], "of")) {
 		rest = rest[1:]
 	}
 	switch {
 	case len(rest) == 0:
+	case strings.HasPrefix(rest[0], "-"):
+		return wish{do: doNothing, why: fmt.Sprintf("I take no flags, so I do not know what to do with %s.", quoted(rest[0]))}
 	case do == doHelp || do == doReview && len(rest) > 1 || len(rest) > 1:
 		return tooMuch(do, rest)
 	case do == doReview && (strings.EqualFold(rest[0], "this") || strings.EqualFold(rest[0], "it")):

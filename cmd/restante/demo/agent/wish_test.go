@@ -45,6 +45,8 @@ func TestUnderstand(t *testing.T) {
 		"run the tests":                         {do: doTest},
 		"go test client":                        {do: doTest, where: "client"},
 		"test -exec=sh":                         {do: doNothing, why: "I take no flags, so I do not know what to do with “-exec=sh”."},
+		"grep x -r":                             {do: doNothing, why: "I take no flags, so I do not know what to do with “-r”."},
+		"vet in -vettool=x":                     {do: doNothing, why: "I take no flags, so I do not know what to do with “-vettool=x”."},
 		"ls -la":                                {do: doNothing, why: "I take no flags, so I do not know what to do with “-la”."},
 		"review":                                {do: doReview},
 		"Review this!":                          {do: doReview},
@@ -75,7 +77,7 @@ func FuzzUnderstand(f *testing.F) {
 		if w.do != doNothing && w.why != "" || w.do == doNothing && (w.word != "" || w.where != "") {
 			t.Errorf("%q is understood by halves: %+v", text, w)
 		}
-		if w.do != doGrep && strings.HasPrefix(w.where, "-") {
+		if strings.HasPrefix(w.where, "-") {
 			t.Errorf("%q has a flag for a place: %+v", text, w)
 		}
 		if utf8.RuneCountInString(w.why) > 200 {
