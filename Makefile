@@ -9,7 +9,7 @@ COMPAREFLAGS ?=
 FOLLOWFLAGS ?=
 BENCHFLAGS  ?=
 
-.PHONY: build fmt lint test test-all test-disk test-browser test-web test-peers soak compare followers bench-peers nocgo demo demo-kill bench fuzz needs-cc
+.PHONY: build fmt lint test test-all test-disk test-browser test-web screenshot test-peers client soak compare followers bench-peers nocgo demo demo-kill bench fuzz needs-cc
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/restante ./cmd/restante
@@ -52,12 +52,24 @@ test-web: build
 	    { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && RUNLEVEL=1 apt-get install -y --no-install-recommends $$2 >/dev/null; } || \
 	    { echo "make test-web needs $$1, and may not install it: install $$2, or run it as root where there is apt-get"; exit 1; }; }; \
 	  need npm "nodejs npm"; need nginx nginx; command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || need chromium chromium
-	@node -e 'process.exit(process.versions.node.split(".")[0] < 20)' || { echo "make test-web needs Node 20 or later, and finds $$(node --version)"; exit 1; }
+	@node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' || { echo "make test-web needs Node 20 or later, and finds $$(node --version)"; exit 1; }
 	cd tests/web && npm ci --no-audit --no-fund --loglevel=error
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/web-grants ./tests/web/grants
 	cd web/client && RESTANTE=$(CURDIR)/bin/restante node --test
+	cd web/demo && node --test
 	cd tests/web && node size.js && npx tsc -p types
 	cd tests/web && RESTANTE=$(CURDIR)/bin/restante GRANTS=$(CURDIR)/bin/web-grants npm test
+
+# The client for npm: its sources, and each of its entries minified to one file in web/client/dist.
+client:
+	cd tests/web && npm ci --no-audit --no-fund --loglevel=error && node bundle.js
+
+# The pictures of the README, from the real page. They are to have its fonts.
+screenshot: build
+	@fc-list | grep -q JetBrains && fc-list | grep -q Inter || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y --no-install-recommends fontconfig fonts-inter fonts-jetbrains-mono >/dev/null; } || \
+	  { echo "make screenshot needs the fonts Inter and JetBrains Mono, and may not install them: install fonts-inter and fonts-jetbrains-mono, or run it as root where there is apt-get"; exit 1; }
+	cd tests/web && npm ci --no-audit --no-fund --loglevel=error && RESTANTE=$(CURDIR)/bin/restante node --test screenshot.js
 
 # The crash tests of make test, with KILLS kills instead of a few.
 soak: needs-cc

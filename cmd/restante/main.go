@@ -27,16 +27,17 @@ const (
 type cli struct {
 	Log logFlags `embed:"" prefix:"log-"`
 
-	Serve     serveCmd     `cmd:"" help:"Run the broker."`
-	Publish   publishCmd   `cmd:"" help:"Publish standard input to a client, one frame a line."`
-	Tail      tailCmd      `cmd:"" help:"Print a client's frames as they come, one a line."`
-	Topic     topicCmd     `cmd:"" help:"Publish to a topic, print its log, close it, or list topics."`
-	Broadcast broadcastCmd `cmd:"" help:"Publish standard input to every client, one frame a line."`
-	Demo      demoCmd      `cmd:"" help:"Watch a real stream arrive whole while its connection is cut again and again."`
-	Sweep     sweepCmd     `cmd:"" help:"Let the janitor sweep now, and print its report."`
-	Store     storeCmd     `cmd:"" help:"Check the store in a data directory, or dump a client's frames from it."`
-	Bench     benchCmd     `cmd:"" help:"Load a running broker and report what came of it."`
-	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Serve      serveCmd      `cmd:"" help:"Run the broker."`
+	Publish    publishCmd    `cmd:"" help:"Publish standard input to a client, one frame a line."`
+	Tail       tailCmd       `cmd:"" help:"Print a client's frames as they come, one a line."`
+	Topic      topicCmd      `cmd:"" help:"Publish to a topic, print its log, close it, or list topics."`
+	Broadcast  broadcastCmd  `cmd:"" help:"Publish standard input to every client, one frame a line."`
+	Demo       demoCmd       `cmd:"" help:"Watch a real stream arrive whole while its connection is cut again and again."`
+	DemoBroker demoBrokerCmd `cmd:"" hidden:"" help:"The broker of demo --ui."`
+	Sweep      sweepCmd      `cmd:"" help:"Let the janitor sweep now, and print its report."`
+	Store      storeCmd      `cmd:"" help:"Check the store in a data directory, or dump a client's frames from it."`
+	Bench      benchCmd      `cmd:"" help:"Load a running broker and report what came of it."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 
 // process is what a subcommand sees of the process that it runs in, so that tests can run it in theirs.

@@ -49,10 +49,6 @@ func (c *serveCmd) Run(p *process, log *slog.Logger) error {
 	if c.DrainTime < 0 {
 		return usageError{errors.New("--drain-time cannot be off: give 0s to end at once")}
 	}
-	addr, err := c.address()
-	if err != nil {
-		return err
-	}
 	for _, o := range c.AllowOrigin {
 		if err := broker.CheckOrigin(o); err != nil {
 			return usageError{fmt.Errorf("--allow-origin: %w", err)}
@@ -61,6 +57,15 @@ func (c *serveCmd) Run(p *process, log *slog.Logger) error {
 	cfg := c.Limits.config()
 	cfg.Insecure, cfg.AllowOrigins, cfg.Logger = c.Insecure, c.AllowOrigin, log
 	if err := c.Storage.into(&cfg); err != nil {
+		return err
+	}
+	return c.run(p, cfg, log)
+}
+
+// run serves what cfg says, at --listen.
+func (c *serveCmd) run(p *process, cfg broker.Config, log *slog.Logger) error {
+	addr, err := c.address()
+	if err != nil {
 		return err
 	}
 	if err := cfg.Validate(); err != nil {

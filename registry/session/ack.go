@@ -6,10 +6,12 @@ import (
 	"github.com/restante/restante/protocol"
 )
 
-// place is what a lost connection leaves behind: its ack mark counts in the least until the time (P-11).
+// place is what a lost connection leaves behind: its ack mark counts in the least until the time, and until then moves as it did (P-11). The place
+// of one that an earlier process has lost has no connectionID.
 type place struct {
-	acked uint64
-	until time.Duration
+	connectionID  string
+	cursor, acked uint64
+	until         time.Duration
 }
 
 // ack moves one connection's ack mark (P-11).
@@ -18,13 +20,18 @@ func (s *Session) ack(now time.Duration, a *attachment, seq uint64, fx *Effects)
 	case seq > a.cursor:
 		s.refuse(now, a, protocol.Errorf(protocol.CodeAckAhead, "ack of %d, but the last frame sent here is %d", seq, a.cursor), fx)
 	case seq >= a.acked:
-		if seq > a.acked {
-			a.acked = seq
-			fx.event(EventAck, 1)
-		}
-		s.applied(seq, fx)
-		s.retake(now, fx)
+		s.moveAck(now, &a.acked, seq, fx)
 	}
+}
+
+// moveAck moves a mark up to seq, and takes the least anew.
+func (s *Session) moveAck(now time.Duration, mark *uint64, seq uint64, fx *Effects) {
+	if seq > *mark {
+		*mark = seq
+		fx.event(EventAck, 1)
+	}
+	s.applied(seq, fx)
+	s.retake(now, fx)
 }
 
 // applied notes that some reader has applied everything up to seq.
@@ -103,17 +110,26 @@ func (s *Session) AckBy(now time.Duration, cursor protocol.Cursor, connectionID 
 	}
 	s.active = now
 	if connectionID != "" {
-		a := s.attachedAs(connectionID)
-		if a == nil {
+		a, p := s.attachedAs(connectionID), s.placeOf(connectionID, now)
+		var sent uint64
+		switch {
+		case a != nil:
+			a.seen, sent = now, a.cursor // a reader of events has no other way to say anything (P-15)
+		case p != nil:
+			sent = p.cursor
+		default:
 			fx.fail(to, protocol.Errorf(protocol.CodeNotFound, "no connection %q is attached", connectionID))
 			return
 		}
-		a.seen = now // a reader of events has no other way to say anything (P-15)
-		if cursor.Seq > a.cursor {
-			fx.fail(to, protocol.Errorf(protocol.CodeAckAhead, "ack of %d, but the last frame sent there is %d", cursor.Seq, a.cursor))
+		switch {
+		case cursor.Seq > sent:
+			fx.fail(to, protocol.Errorf(protocol.CodeAckAhead, "ack of %d, but the last frame sent there is %d", cursor.Seq, sent))
 			return
+		case a != nil:
+			s.ack(now, a, cursor.Seq, fx)
+		case cursor.Seq >= p.acked:
+			s.moveAck(now, &p.acked, cursor.Seq, fx)
 		}
-		s.ack(now, a, cursor.Seq, fx)
 	} else {
 		if head := s.box.Head(); cursor.Seq > head {
 			fx.fail(to, protocol.Errorf(protocol.CodeAckAhead, "ack of %d, but the head is %d", cursor.Seq, head))
@@ -134,6 +150,18 @@ func (s *Session) AckBy(now time.Duration, cursor protocol.Cursor, connectionID 
 
 func (s *Session) otherEpoch() *protocol.Error {
 	return protocol.Errorf(protocol.CodeEpochMismatch, "the outbox is of epoch %s", s.Epoch())
+}
+
+// placeOf is the place that the lost connection of that name holds; nil for none. It is valid until the next change of the places.
+func (s *Session) placeOf(connectionID string, now time.Duration) *place {
+	if s.x != nil {
+		for i := range s.x.places {
+			if p := &s.x.places[i]; p.connectionID == connectionID && p.until > now {
+				return p
+			}
+		}
+	}
+	return nil
 }
 
 func (s *Session) attachedAs(connectionID string) *attachment {

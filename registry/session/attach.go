@@ -242,6 +242,6 @@ func (s *Session) detach(now time.Duration, a *attachment, hold bool, fx *Effect
 		fx.event(EventPlacePushed, 1)
 		ended = true
 	}
-	x.places = append(x.places, place{acked: a.acked, until: now + s.cfg.ResumeWindow})
+	x.places = append(x.places, place{connectionID: a.connectionID, cursor: a.cursor, acked: a.acked, until: now + s.cfg.ResumeWindow})
 	return ended
 }

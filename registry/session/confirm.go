@@ -40,6 +40,7 @@ func (s *Session) Confirmed(now time.Duration, token uint64, err error, unknown 
 	introduces := false
 	if s.kept != nil && !s.kept.known && !p.lazy {
 		s.kept.known, introduces = true, true
+		fx.Defer = false // who has waited for the epoch is written to in any case, and before the bounds are applied
 	}
 	switch {
 	case p.snapshots:

@@ -105,6 +105,9 @@ func (w *world) ackBy() {
 	if len(w.conns) > 0 && w.chance("of a connection") {
 		c, _ = pick(w, "connection", w.conns)
 		id = c.in.ConnectionID
+	} else if len(w.places) > 0 && w.chance("of a lost one") {
+		lost, _ := pick(w, "place", w.places)
+		id = lost.id
 	} else if w.draw("nobody's", 0, 5) == 0 {
 		id = "nobody"
 	}
@@ -116,14 +119,21 @@ func (w *world) ackBy() {
 		case c != nil:
 			c.seen = w.now
 		}
+		place := slices.IndexFunc(w.places, func(h held) bool { return h.id == id && h.until > w.now })
+		lost := c == nil && id != ""
 		switch {
-		case c == nil && id != "":
+		case lost && place < 0:
 			p.wantErr = protocol.CodeNotFound
-		case c != nil && cur.Seq > c.last, cur.Seq > w.head():
+		case c != nil && cur.Seq > c.last, lost && cur.Seq > w.places[place].last, cur.Seq > w.head():
 			p.wantErr = protocol.CodeAckAhead
 		case c != nil:
 			if cur.Seq >= c.acked {
 				c.acked, w.acked = cur.Seq, max(w.acked, cur.Seq)
+				w.retake()
+			}
+		case lost:
+			if h := &w.places[place]; cur.Seq >= h.acked {
+				h.acked, w.acked = cur.Seq, max(w.acked, cur.Seq)
 				w.retake()
 			}
 		default:

@@ -73,8 +73,9 @@ func quarters(at time.Duration) time.Duration {
 func (f kept) cost() int64 { return int64(len(f.body)) + protocol.FrameOverhead }
 
 type held struct {
-	acked uint64
-	until time.Duration
+	id          string
+	last, acked uint64
+	until       time.Duration
 }
 
 // write is one commit between the session's asking and the store's word.
@@ -220,7 +221,7 @@ func (w *world) remove(c *conn, hold bool) {
 		w.ended = true
 		return
 	}
-	if w.places = append(w.places, held{c.acked, w.now + w.cfg.ResumeWindow}); len(w.places) > session.MaxPlaces {
+	if w.places = append(w.places, held{c.in.ConnectionID, c.last, c.acked, w.now + w.cfg.ResumeWindow}); len(w.places) > session.MaxPlaces {
 		w.places = w.places[1:]
 		w.ended = true
 	}

@@ -30,12 +30,14 @@ var Rooms = map[string][]string{
 	"bench/stand": {},
 	"bench/plot":  {"bench"},
 	"cmd/restante": {"protocol", "broker", "client", "bench", "bench/stand", "bench/plot", "registry/store/pebble", "cmd/restante/demo",
-		"cmd/restante/child"},
-	"cmd/restante/child": {},
-	"cmd/restante/demo":  {"protocol", "client", "bench", "cmd/restante/child"},
-	"tests":              {"protocol", "broker", "client", "bench"},
-	"tests/law":          {},
-	"tests/web/grants":   {"protocol", "broker"},
+		"cmd/restante/demo/ui", "cmd/restante/child"},
+	"cmd/restante/child":      {},
+	"cmd/restante/demo":       {"protocol", "client", "bench", "cmd/restante/child"},
+	"cmd/restante/demo/agent": {"protocol", "client"},
+	"cmd/restante/demo/ui":    {"protocol", "broker", "transport", "web", "cmd/restante/child", "cmd/restante/demo", "cmd/restante/demo/agent"},
+	"tests":                   {"protocol", "broker", "client", "bench"},
+	"tests/law":               {},
+	"tests/web/grants":        {"protocol", "broker"},
 }
 
 // Pure are the rooms of standard library only, without a clock, input, output or a goroutine: time comes in as a value.

@@ -5,8 +5,8 @@ import { mkdir, writeFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
 
 // Members that no page, no message and no platform object has; and all that begin with _.
-const internal = `after answered anew applied asked asking awaited began closedAt dead deadline drained dry due failed gap heard held hello hold judge kind leavers leaving link
-  live named over passed position quiet rebased received refused restore room seen sent settled silence subscribed told tries unsubscribed waiting`
+const internal = `abandon after answered anew applied asked asking awaited began closedAt dead deadline drained dry due expected expire failed gap goOn heard held hello hold judge keep kind leavers leaving link
+  live named over passed position probing quiet rebased received refused restore room seen sent settled silence subscribed told tries unsubscribed waiting`
 
 export const entries = { "core.js": "core.min.js", "index.js": "index.min.js" }
 

@@ -9,8 +9,8 @@ test("P-3 P-8 P-24 the stream arrives whole though its connections are reset at 
   const stage = await Stage.set(t)
   const tab = stage.publisher("tab")
   await tab.publish(500)
-  // from within the answer to the handshake on, up to some hundred frames
-  stage.proxy.cutAfter(() => 1 + Math.floor(Math.random() ** 2 * 40_000))
+  // from within the answer to the handshake on, up to some thirty frames
+  stage.proxy.cutAfter(() => 1 + Math.floor(Math.random() ** 2 * 8000))
   const page = await stage.open({ clientId: "tab", options: { backoff: { min: 5, max: 50 } } })
   const stream = tab.stream({ burst: 10 })
   while (stage.proxy.cuts < 60) await within(once(stage.proxy, "cut"), "the proxy to cut")
@@ -19,7 +19,7 @@ test("P-3 P-8 P-24 the stream arrives whole though its connections are reset at 
   await assertWhole(page, tab)
   await assertLater(page, tab)
   const { attaches, resets, lost } = await stats(page)
-  assert.ok(attaches > 60, `${attaches} attaches`)
+  assert.ok(attaches > 50, `${attaches} attaches`) // a handshake that is reset before its answer begins, Chromium repeats by itself
   assert.deepEqual({ resets, lost }, { resets: 0, lost: 0 })
 })
 
@@ -41,6 +41,32 @@ test("P-22 P-24 a page whose network is cut says how much it has caught up on", 
   assert.deepEqual((await details(page, "offline")).map(({ code }) => code).slice(0, 2), [1006, 1006])
   await assertWhole(page, tab)
   await assertLater(page, tab)
+})
+
+test("P-3 P-17 a tunnel: a short one is not noticed, and from a long one everything comes once", async (t) => {
+  const stage = await Stage.set(t, { flags: ["--ping-interval", "2s", "--pong-timeout", "2s"] })
+  stage.proxy.delay(40) // each way
+  const tab = stage.publisher("tab")
+  await tab.publish(10)
+  const page = await stage.open({ clientId: "tab" })
+  await live(page)
+  await assertWhole(page, tab)
+  stage.proxy.stall()
+  await tab.publish(30)
+  stage.proxy.pass()
+  await assertWhole(page, tab)
+  assert.equal((await stats(page)).attaches, 1)
+
+  stage.proxy.stall() // also of what is opened now
+  await tab.publish(30)
+  await seen(page, "connecting", 2)
+  await tab.publish(30)
+  stage.proxy.pass() // what was under way for the connection that was given up arrives now as well
+  await assertWhole(page, tab)
+  await assertLater(page, tab)
+  const { resets, lost } = await stats(page)
+  assert.deepEqual({ resets, lost }, { resets: 0, lost: 0 })
+  assert.equal((await details(page, "resume")).at(-1).missed, 60)
 })
 
 test("P-17 a socket that says nothing is doubted, and left when it does not answer", async (t) => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { Stage, assertLater, assertWhole, details, live, reached, stats, useBrowser } from "./harness/index.js"
+import { Stage, assertLater, assertWhole, details, live, reached, seen, stats, useBrowser } from "./harness/index.js"
 
 useBrowser()
 
@@ -42,4 +42,23 @@ test("P-12 a handler that throws is reported, and nothing is lost", async (t) =>
   await assertLater(page, tab)
   await page.close()
   await stage.broker.clientWhen("tab", ({ acked }) => acked === tab.last, "an ack of what the handler threw at")
+})
+
+test("P-3 P-30 what comes again while it waits for the handler is dropped", async (t) => {
+  const stage = await Stage.set(t)
+  const tab = stage.publisher("tab")
+  await tab.publish(300)
+  const page = await stage.open({ clientId: "tab", slow: 5 })
+  await live(page)
+  for (let cut = 1; cut <= 5; cut++) {
+    await reached(page, 30 * cut)
+    await seen(page, "live", cut)
+    stage.proxy.cut() // the cursor is at what was handed over, and all behind it comes again
+    await seen(page, "offline", cut)
+  }
+  await assertWhole(page, tab)
+  await assertLater(page, tab)
+  const { duplicates, resets, frames } = await stats(page)
+  assert.ok(duplicates > 0, "frames have come again")
+  assert.deepEqual({ resets, frames }, { resets: 0, frames: 301 })
 })

@@ -26,17 +26,24 @@ test("P-26 P-24 the broker is killed and started again in mid-stream", async (t)
 test("P-23 a deployment in order: the page waits as goaway says, and comes back", async (t) => {
   const stage = await Stage.set(t)
   const tab = stage.publisher("tab")
-  await tab.publish(20)
   const page = await stage.open({ clientId: "tab" })
-  await live(page)
+  const goaways = []
+  page.on("websocket", (socket) => socket.on("framereceived", ({ payload }) => payload.startsWith('{"type":"goaway"') && goaways.push(JSON.parse(payload))))
+  await page.reload() // from the first socket on
+  await tab.publish(20)
   await reached(page, 20)
   await stage.broker.restart({ how: "stop" })
   await tab.publish(20)
   await seen(page, "waiting")
   await assertWhole(page, tab)
   await assertLater(page, tab)
-  const [{ code }] = await details(page, "offline")
-  assert.ok([1001, 4002].includes(code), `closed with ${code}`)
+  assert.equal(goaways.length, 1)
+  const events = await page.evaluate(() => app.events)
+  const at = events.findIndex(({ name }) => name === "offline")
+  const [offline, waiting, connecting] = events.slice(at, at + 3)
+  assert.deepEqual([offline.name, offline.detail.code, waiting.name, connecting.name], ["offline", 4002, "waiting", "connecting"])
+  const { retry_after_ms } = goaways[0]
+  assert.ok(waiting.detail.ms >= retry_after_ms && connecting.at - offline.at >= retry_after_ms - 5, `it was told to stay away for ${retry_after_ms} ms, and waits ${JSON.stringify(waiting)}`)
 })
 
 test("P-7 P-30 a broker that has forgotten everything: the page discards, and goes on", async (t) => {

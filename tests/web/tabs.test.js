@@ -29,6 +29,16 @@ async function streams(stage, pages) {
   }
 }
 
+test("P-4 P-12 a page with a fresh client_id acks within five seconds", async (t) => {
+  const stage = await Stage.set(t)
+  const page = await stage.open()
+  const tab = stage.publisher(await identity(page))
+  await tab.publish(25)
+  await assertWhole(page, tab)
+  await stage.broker.clientWhen(tab.id, ({ acked }) => acked === 25, "an ack of 25")
+  await assertLater(page, tab)
+})
+
 test("P-4 P-15 a duplicated tab gets a client_id of its own, and both see their own frames", async (t) => {
   const stage = await Stage.set(t)
   const page = await stage.open()

@@ -286,7 +286,7 @@ export class Restante extends EventTarget {
         break
       case "replay_end":
         if (c.live) break
-        if (c.awaited || !(m.seq < c.next)) throw hole()
+        if (c.awaited || !(m.seq < c.expected)) throw hole()
         this.#live(c)
         break
       case "snapshot":
@@ -338,8 +338,9 @@ export class Restante extends EventTarget {
     }
     this.#position = c.position = new Position(cursor)
     const before = this.#report
+    const why = reason ?? before.reason
     this.#start = c.hello.head - (c.hello.missed ?? 0)
-    this.#report = { mode, reason: reason ?? before.reason, lost: lost == null || before.lost == null ? null : before.lost + lost, snapshot: !!snapshot, replayed: 0 }
+    this.#report = { mode, ...(why && { reason: why }), lost: lost == null || before.lost == null ? null : before.lost + lost, snapshot: !!snapshot, replayed: 0 }
     if (reason) this.#stats.resets++
     this._topics.rebased(reason)
     this._handing.push({ kind: "reset", cursor, detail: reason && { reason, cursor: formatCursor(cursor), snapshot: !!snapshot } })
@@ -350,17 +351,17 @@ export class Restante extends EventTarget {
   // #from is where a connection's frames and acks begin (P-11). An ack may be overdue from the connection before.
   #from(c, seq) {
     c.seen = seq
-    c.next = seq + 1
+    c.expected = seq + 1
     this.#ackDue()
   }
 
   #frame(c, seq, frame, size) {
     const p = c.position
     if (c.dry) return
-    if (!(seq <= c.next)) throw hole() // also before hello, and before the snapshot that was announced
+    if (!(seq <= c.expected)) throw hole() // also before hello, and before the snapshot that was announced
     const isNew = seq > p.received // or it came on an earlier connection, and waits or is handled
     if (isNew && !this._handing.room()) return void (c.dry = true)
-    if (seq == c.next) c.seen = c.next++
+    if (seq == c.expected) c.seen = c.expected++
     if (isNew) {
       p.received = seq
       this.#stats.head = Math.max(this.#stats.head, seq)
@@ -417,7 +418,7 @@ export class Restante extends EventTarget {
   // _ack acks what has been applied and not acked (P-12).
   _ack() {
     const c = this._connection
-    const seq = c?.next && c.position.ack(c.seen)
+    const seq = c?.expected && c.position.ack(c.seen)
     if (!seq) return
     this.#stats.acked = seq
     c.link.send(`{"type":"ack","seq":${seq}}`)

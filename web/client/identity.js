@@ -55,7 +55,7 @@ const lock = (name, { navigator, setTimeout, clearTimeout }, accept) =>
     const stop = new AbortController()
     const { signal } = stop
     const release = () => stop.abort() // also of what is only asked for
-    const late = accept || setTimeout(release, patience)
+    const late = accept ? undefined : setTimeout(release, patience)
     const got = () => {
       clearTimeout(late)
       resolve(release)

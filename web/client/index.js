@@ -80,7 +80,14 @@ export class Restante extends Core {
   #open(id) {
     if (!this.#storage) return
     this.#key = "restante.sends." + id
-    this.#stored(() => this._sends.restore(JSON.parse(this.#storage.getItem(this.#key) ?? "[]")))
+    this.#take()
+  }
+
+  // #take takes up what other pages of this tab had to send: those before this one, and those that were shown while it lay in the back-forward cache.
+  #take() {
+    if (!this.#key) return
+    const have = new Set(this.pending.map(({ id }) => id))
+    this.#stored(() => this._sends.restore(JSON.parse(this.#storage.getItem(this.#key) ?? "[]").filter(({ id }) => !have.has(id))))
     this.#keep(this.pending)
   }
 
@@ -103,6 +110,10 @@ export class Restante extends Core {
     this.#unwatch = watchPage({
       ack: () => this._ack(),
       wake: () => this.#wake(),
+      back: () => {
+        this.#take()
+        this.#wake()
+      },
       // A page with an open socket is not kept in the back-forward cache. One that may come back keeps its place. A new one has to wait until it is hidden.
       hide: (persisted) => this._connection && this._lost(this._connection, 0, 1000, persisted ? gone : 1000),
     })
@@ -209,7 +220,10 @@ export class Restante extends Core {
   // #fell is told of an attach that has come to no hello. Where not even a stream does, there is no network, and sockets have their turn again.
   #fell(c) {
     if (c.link?.name == "sse") c.quiet || this.#landed()
-    else if (++this.#falls >= 2) this.#climbLater()
+    else if (++this.#falls >= 2) {
+      this.#climbLater()
+      this.#wait = Math.min(this.#wait * 2, 300_000)
+    }
   }
 
   #climbLater() {
@@ -219,6 +233,5 @@ export class Restante extends Core {
       const begun = await this.#change().catch((cause) => this._report(failure("offline", undefined, { cause })))
       if (!begun && this.state.name != "stopped") this.#climbLater()
     }, this.#wait)
-    this.#wait = Math.min(this.#wait * 2, 300_000)
   }
 }

@@ -6,7 +6,7 @@ const verdicts = { 400: "bad_request", 403: "forbidden", 413: "too_large", 429: 
 // Messages are the client's own on their way to POST …/messages: one at a time and in order, as on a socket. What has had no answer when the connection ends is asked for
 // again by who asked for it, so that what waits here is never more than that.
 export class Messages {
-  // connection is hello's connection_id. Before it there is nothing to ack.
+  // connection is hello's connection_id, which an ack is for.
   connection
   #queue = []
   #busy = false
@@ -15,7 +15,7 @@ export class Messages {
   #acking
   #hurry = false
 
-  // to is {url, headers, signal, patience}: what ends all but acks, and how long an answer may take, in milliseconds.
+  // to is {url, headers, signal, patience}: what ends all, and how long an answer may take, in milliseconds.
   // on is told which message is on its way by begin(m), and what the broker answers it by reply(text), "" for nothing; what it answers to an ack by message(text);
   // and by lost(code, error) that the connection has to end.
   constructor(to, on) {
@@ -34,9 +34,10 @@ export class Messages {
     }
   }
 
-  // finish sends the last ack, without waiting for the one before, and resolves when it has arrived.
+  // finish sends the last ack, without waiting for the one before, and nothing else any more. It returns a promise of its arrival; undefined where there is none to send.
   finish() {
     this.#hurry = true
+    this.#queue = []
     this.#ack()
     return this.#acking
   }
@@ -47,7 +48,7 @@ export class Messages {
     const m = this.#queue.shift()
     this.on.begin(m)
     const reply = await this.#post(m)
-    if (!reply || this.to.signal.aborted) return
+    if (!reply) return
     this.#busy = false
     // The broker writes `unsubscribed` on the stream as well, and there it has its place behind the last frame.
     this.on.reply(reply.code || m.type != "unsubscribe" ? reply.text : "")
@@ -55,12 +56,11 @@ export class Messages {
   }
 
   async #ack() {
-    if (this.#seq == null || !this.connection || (this.#acking && !this.#hurry)) return
+    if (this.#seq == null || (this.#acking && !this.#hurry)) return
     const text = JSON.stringify({ type: "ack", seq: this.#seq, connection_id: this.connection })
     this.#seq = undefined
     const { code, text: answer } = (await (this.#acking = this.#post({ type: "ack", text }))) ?? {}
     this.#acking = undefined
-    if (this.to.signal.aborted) return
     // The broker has no such connection. The stream's last word says why, if it still comes.
     if (code == "not_found") setTimeout(this.on.lost, 3000, 1006)
     else if (answer) this.on.message(answer)
@@ -71,12 +71,11 @@ export class Messages {
   async #post({ type, id, topic, text: body }) {
     const { url, headers, signal, patience } = this.to
     const { lost } = this.on
-    const keepalive = type == "ack" // it outlives the page, and the connection: it is the last thing that both say
     const late = setTimeout(() => lost(1006, new Error(`no answer to ${type} for ${patience} ms`)), patience)
     try {
       const response = await fetch(url, {
-        method: "POST", body, cache: "no-store", keepalive, signal: keepalive ? undefined : signal,
-        headers: { "Content-Type": "application/json", ...headers },
+        method: "POST", headers: { "Content-Type": "application/json", ...headers }, body, cache: "no-store", signal,
+        keepalive: type == "ack", // it outlives the page: it is the last thing that one says
       })
       const { ok, status } = response
       const text = await response.text()

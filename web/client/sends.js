@@ -24,9 +24,9 @@ export class Sends {
     return this.#list.map(bare)
   }
 
-  // restore takes up what an earlier page of the same client_id has left, in front of what this one has to send.
+  // restore takes up what other pages of the same client_id have left, in the order in which all was sent.
   restore(kept) {
-    this.#list.unshift(...kept)
+    this.#list = [...kept, ...this.#list].sort((a, b) => a.at - b.at)
   }
 
   add(send) {

@@ -54,11 +54,16 @@ class Stream {
     if (!this.#over && age >= 0 && age < this.#quiet) this.on.alive()
   }
 
-  // close takes no code: a stream cannot say goodbye, and the broker takes it for lost.
+  // close takes no code: a stream cannot say goodbye, and the broker takes it for lost. It lets the last ack arrive first, for up to a second, since the broker takes none
+  // for a connection that is gone.
   async close() {
     this.#over = true
-    this.#gone.abort()
-    await this.#messages.finish()
+    const stop = () => this.#gone.abort()
+    const acked = this.#messages.finish()
+    if (!acked) return stop()
+    setTimeout(stop, 1000)
+    await acked
+    stop()
   }
 
   #end(end) {
@@ -78,7 +83,7 @@ class Stream {
     }
     if (!/^text\/event-stream/i.test(headers.get("Content-Type"))) throw new TypeError("what answered is no event stream")
     const parse = eventParser((...event) => this.#arrive(...event), this.bounds.event)
-    const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
+    const decoder = new TextDecoder()
     const reader = body.getReader()
     for (;;) {
       const { done, value } = await reader.read()
@@ -91,7 +96,6 @@ class Stream {
   }
 
   #arrive(name, text, retry) {
-    if (this.#over) return
     if (name == "close") {
       const { code } = JSON.parse(text)
       return this.#end({ code, after: code < 4500 ? retry : undefined })

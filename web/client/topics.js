@@ -152,7 +152,7 @@ export class Topics {
     const cursor = { epoch, seq }
     this.#place(topic, { ...cursor, hold: false })
     const snapshot = data !== undefined
-    if (reason) this.#queue({ kind: "topic_reset", topic, cursor, detail: { topic, reason, cursor: seq >= 0 ? formatCursor(cursor) : undefined, snapshot } })
+    if (reason) this.#queue({ kind: "topic_reset", topic, cursor, detail: { topic, reason, snapshot, ...(seq >= 0 && { cursor: formatCursor(cursor) }) } })
     if (snapshot) this.#queue({ kind: "snapshot", topic, cursor, detail: { topic, asOf: seq, data } })
     if (!reason && !snapshot) this.#queue({ kind: "place", topic, cursor })
     if (closedAt <= seq) this.#closed(topic)

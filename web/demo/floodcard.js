@@ -24,7 +24,7 @@ export class FloodCard {
   constructor() {
     const legend = h("div", { class: "flood-legend", "aria-hidden": "true" },
       h("span", { class: "key live" }, "live"), h("span", { class: "key replay" }, "caught up"), h("span", { class: "key hole" }, "not here"))
-    this.element = h("li", { class: "row agent" }, h("section", { class: "flood", "aria-label": "Flood" },
+    this.element = h("li", { class: "row agent" }, h("div", { class: "flood", role: "group", "aria-label": "Flood" },
       h("div", { class: "flood-head" }, this.#title, this.#number, this.#of, this.#whole), this.#canvas,
       h("div", { class: "flood-foot" }, legend, this.#commits)))
     // The colours are the theme's, and a canvas keeps those that it was drawn in.

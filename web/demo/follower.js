@@ -1,6 +1,6 @@
 // A box that scrolls stays at its end only for who is at its end. Who has scrolled up to read is left alone.
 
-const slack = 28 // pixels from the end that still count as the end
+const slack = 28 // pixels from the end, within which who scrolls down is at the end
 
 /** Follower keeps a scrolling element at its end. `onmove(atEnd)` is called when the reader has left the end or come back. */
 export class Follower {
@@ -36,11 +36,14 @@ export class Follower {
     this.#top = this.#box.scrollTop
   }
 
-  // Only a move upwards is somebody's wish to leave: what is added below makes the end farther without one.
+  // A move upwards is somebody's wish to leave, be it ever so small: a wheel moves by small steps. What is added below makes the end farther without one,
+  // and what is taken away moves upwards but ends at the end.
   #look() {
     const { scrollTop, scrollHeight, clientHeight } = this.#box
-    if (scrollHeight - scrollTop - clientHeight <= slack) this.#set(true)
+    const left = scrollHeight - scrollTop - clientHeight
+    if (left <= 1) this.#set(true)
     else if (scrollTop < this.#top - 1) this.#set(false)
+    else if (scrollTop > this.#top && left <= slack) this.#set(true)
     this.#top = scrollTop
   }
 

@@ -46,8 +46,7 @@ export class Log {
     if (anew) this.#clear()
     for (const key of anew ? state.items.map((item) => item.key) : changed) this.#show(key, find(state, key))
     this.#wait()
-    const last = state.items.at(-1)
-    this.#thinking.hidden = state.turn === null || busy(last)
+    this.#thinking.hidden = state.turn === null || busy(state.items.findLast((item) => item.turn === state.turn))
     this.#more.hidden = state.dropped === 0
     this.#hello.hidden = this.#views.size > 0
     this.#follower.follow()
@@ -132,7 +131,7 @@ function speaker(element) {
   return element?.dataset.turn
 }
 
-// busy: the last item says by itself that something is going on, or waits for a person.
+// busy: a turn's last item says by itself that something is going on, or waits for a person.
 function busy(item) {
   return item !== undefined && ((item.kind === "text" && item.open) || item.status === "running" || (item.kind === "question" && item.choice === null))
 }

@@ -32,7 +32,7 @@ async function start() {
     clientId: await tabClientId(`${device}-`), ondo: (pane, what) => bench.do(() => server.network(pane, what), pane),
   })))
   document.getElementById("directory").textContent = session.directory
-  document.getElementById("panes").append(...panes.map((pane) => pane.element))
+  document.getElementById("devices").append(...panes.map((pane) => pane.element))
   document.body.dataset.ready = "true"
   const tabs = new Tabs(panes)
   bench.run(panes)

@@ -2,8 +2,8 @@
 // is still being written, is shown as it stands.
 
 /**
- * blocks splits a text into `{ kind, source, lines }`, kind one of p, h, ul, ol, pre. Text that is added to the end changes only the last of them, or adds some, so
- * that a view can leave those alone whose `source` is the same.
+ * blocks splits a text into `{ kind, source, lines }`, kind one of p, h, ul, ol, pre. Text that is added to the end changes at most the last two of them, or adds
+ * some, so that a view can leave those alone whose `source` is the same.
  */
 export function blocks(text) {
   const out = []
@@ -27,7 +27,7 @@ export function blocks(text) {
 
 // place puts a line where it belongs: into a list, a heading of its own, or the paragraph before it.
 function place(out, last, line) {
-  const [, mark, rest] = /^\s*([-*•]|\d+[.)])\s+(.*)$/.exec(line) ?? []
+  const [, mark, rest = ""] = /^\s*([-*•]|\d+[.)])(?:\s+(.*))?$/.exec(line) ?? []
   const heading = /^#{1,4}\s+(.*)$/.exec(line)?.[1]
   const kind = mark ? (/\d/.test(mark) ? "ol" : "ul") : heading !== undefined ? "h" : "p"
   const text = (mark ? rest : heading) ?? line.trim()

@@ -1,7 +1,6 @@
 // The network between one pane and the broker, to be broken by hand: a proxy of the demo's server.
 
 import { h, icon, write } from "./dom.js"
-import { plural } from "./words.js"
 
 /** Network shows a pane's proxy; `ondo(what)` is called with cut, stall, resume or tunnel. */
 export class Network {
@@ -46,7 +45,7 @@ export class Network {
   commit() {
     const left = Math.max(0, Math.ceil((this.#until - performance.now()) / 1000))
     write(this.#tunnelWord, this.counting ? `${left} s left` : "Tunnel")
-    const words = { up: this.#cuts ? `up, cut ${this.#cuts === 1 ? "once" : `${this.#cuts} times`}` : "up", stalled: "stalled: nothing passes", tunnel: "in a tunnel" }
-    write(this.#words, words[this.#state] ?? plural(this.#cuts, "cut"))
+    const words = { up: this.#cuts ? `cut ${this.#cuts === 1 ? "once" : `${this.#cuts} times`}` : "up", stalled: "nothing passes", tunnel: "in a tunnel" }
+    write(this.#words, words[this.#state] ?? this.#state)
   }
 }

@@ -25,6 +25,10 @@ export class Pane {
   #waitingUntil = 0
   #tick = 0
   #been = false
+  // From hello until what was missed is not only here but handled, which is what the reader sees.
+  #catching = false
+  // The topic's frames up to this one were there before this page.
+  #history = 0
 
   constructor(options) {
     this.#options = options
@@ -46,7 +50,10 @@ export class Pane {
     this.#client = new Restante(url, { clientId, token })
     this.#listen()
     // What goes wrong with it is told as "error" and "unsubscribed" too, with the same words.
-    this.#client.subscribe(topic, { history: 1000 }).catch((error) => this.alert(errorWords(error)))
+    this.#client.subscribe(topic, { history: 1000 }).then(
+      ({ head }) => (this.#history = head),
+      (error) => this.alert(errorWords(error)),
+    )
   }
 
   /** The client, for whoever wants to look at it in the console. */
@@ -62,24 +69,26 @@ export class Pane {
   /** commit brings the page up to date: called by Commits, once a frame. */
   commit() {
     const client = this.#client
-    const state = client.state
+    const state = this.#catching && client.state.name === "live" ? { name: "catching_up" } : client.state
     const more = { behind: client.stats.head - seqOf(client.cursor), left: this.#waitingUntil - performance.now() }
     this.pill.commit(state, more)
     this.strip.commit(client)
     this.element.dataset.state = state.name
     this.element.dataset.away = String(this.#been && state.name !== "live" && state.name !== "catching_up")
-    this.announcer.state(stateWords({ ...state, code: state.code }, {}))
+    this.announcer.state(stateWords(state))
     this.network.commit()
     this.composer.running(this.#session.turn !== null)
     this.#commitLog(state)
     if ((state.name === "waiting" && more.left > 0) || this.network.counting) this.#later(100)
   }
 
-  /** alert shows what went wrong, until it is put away or for ten seconds; `act` is the way out, and makes it stay. */
+  /** alert shows what went wrong, until it is put away or for ten seconds; `act` is the way out, and makes it stay. There is one of each kind at most. */
   alert(text, act) {
     const close = h("button", { type: "button", class: "alert-close", "aria-label": "Dismiss", onclick: () => box.remove() }, icon("cross"))
-    const box = h("div", { class: "alert" }, icon("warn"), h("p", {}, text), act ?? null, close)
-    this.alerts.replaceChildren(box)
+    const kind = act ? "stays" : "passes"
+    const box = h("div", { class: "alert", data: { kind } }, icon("warn"), h("p", {}, text), act, close)
+    for (const old of this.alerts.querySelectorAll(`[data-kind=${kind}]`)) old.remove()
+    this.alerts.append(box)
     if (!act) setTimeout(() => box.remove(), 10_000)
   }
 
@@ -129,6 +138,7 @@ export class Pane {
     on("reset", () => this.#begin(empty))
     on("topic_reset", (reset) => reset.topic === topic && this.#begin(empty))
     on("resume", (report) => {
+      this.#catching = false
       const words = resumeWords(report)
       if (words) this.#step(note(this.#session, words, report.lost ? "bad" : "plain"))
     })
@@ -141,15 +151,17 @@ export class Pane {
 
   #take(frame) {
     this.#outgoing.arrived(frame)
-    this.#step(reduce(this.#session, frame, this.#client.state.name === "live" ? "live" : "replay"))
+    const old = frame.topic_seq <= this.#history
+    this.#step(reduce(this.#session, frame, this.#catching || old ? "replay" : "live"), old)
   }
 
-  #step({ state, changed }) {
+  // What was there before this page is not read out.
+  #step({ state, changed }, old = false) {
     const before = this.#session
     this.#session = state
     for (const key of changed) {
       this.#changed.add(key)
-      this.announcer.item(find(before, key), find(state, key))
+      if (!old) this.announcer.item(find(before, key), find(state, key))
     }
   }
 
@@ -164,6 +176,7 @@ export class Pane {
 
   #state(state) {
     this.#outgoing.take(this.#client.pending)
+    if (state.name !== "live") this.#catching = state.name === "catching_up"
     if (state.name === "waiting") this.#waitingUntil = performance.now() + state.ms
     if (state.name === "live") {
       this.#been = true
@@ -179,10 +192,13 @@ export class Pane {
     this.log.jump()
   }
 
-  // How it ends is told as "sent".
+  // How it ends is told as "sent", but for what a stopped client refuses at once.
   #send(frame) {
-    this.#client.send(this.#options.agent, frame).catch(() => {})
     this.#outgoing.take([{ frame }])
+    this.#client.send(this.#options.agent, frame).catch((error) => {
+      this.#outgoing.settle({ frame, error })
+      this.#ask()
+    })
     for (const item of this.#session.items) if (item.question === frame.question) this.#changed.add(item.key)
     this.#ask()
   }

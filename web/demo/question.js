@@ -18,7 +18,7 @@ export class Question {
 
   constructor({ onanswer }) {
     this.onanswer = onanswer
-    this.card = h("section", { class: "question", tabindex: "-1", "aria-label": "The agent asks for permission" },
+    this.card = h("div", { class: "question", role: "group", tabindex: "-1", "aria-label": "The agent asks for permission" },
       h("div", { class: "question-icon" }, icon("shield")), h("div", { class: "question-body" }, this.#text, this.#box, this.#foot))
     this.element = h("li", { class: "row agent" }, this.card)
   }

@@ -40,9 +40,9 @@ export class Strip {
 
   /** commit shows a client's cursor and stats. */
   commit({ cursor, stats }) {
-    const { acked, floor, replayed, duplicates, topicRepeats, lost, topicHoles, transport } = stats
+    const { acked, floor, replayed, duplicates, lost, topicHoles, transport } = stats
     const seq = Number(cursor.slice(cursor.lastIndexOf(":") + 1)) || 0
-    const numbers = { seq, acked, floor, replayed, duplicates: duplicates + topicRepeats, lost: lost + topicHoles }
+    const numbers = { seq, acked, floor, replayed, duplicates, lost: lost + topicHoles }
     for (const [name, value] of Object.entries(numbers)) write(this.#values.get(name), count(value))
     write(this.transport, transport)
     this.#values.get("lost").dataset.bad = String(numbers.lost > 0)

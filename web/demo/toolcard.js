@@ -17,7 +17,7 @@ export class ToolCard {
   #label = h("div", { class: "tool-label", hidden: true })
   #cut = h("div", { class: "tool-cut", hidden: true }, "earlier output is not shown")
   #pieces = h("code")
-  #output = h("pre", { class: "tool-output", tabindex: "0", role: "region", hidden: true }, this.#cut, this.#pieces)
+  #output = h("pre", { class: "tool-output", tabindex: "0", role: "group", hidden: true }, this.#cut, this.#pieces)
   #follower = new Follower(this.#output)
   #shown = 0
 

@@ -8,8 +8,9 @@ export const count = (n) => numbers.format(n)
 /** plural writes how many of something there are: "1 update", "2,500 updates". */
 export const plural = (n, one) => `${count(n)} ${one}${n === 1 ? "" : "s"}`
 
-/** lasting writes a time in milliseconds the way one says it: 0.4 s, 12 s, 3 min. */
+/** lasting writes a time in milliseconds the way one says it: 8 ms, 0.4 s, 12 s, 3 min. */
 export function lasting(ms) {
+  if (ms < 100) return `${Math.round(ms)} ms`
   if (ms < 9950) return `${(ms / 1000).toFixed(1)} s`
   if (ms < 119_500) return `${Math.round(ms / 1000)} s`
   return `${Math.round(ms / 60_000)} min`
@@ -57,8 +58,20 @@ export function answerWords(choice, device) {
   return device ? `${said} on the ${device}` : said
 }
 
+// What the library says by a code alone, to be small.
+const sentences = {
+  __proto__: null,
+  closed: "This client is closed",
+  handler: "Something that came could not be shown",
+  hole: "An update was missing; the session is fetched anew",
+  offline: "No connection can be opened here",
+  unknown: "Whether it has arrived is not known: there was no answer for a day",
+  unsubscribed: "The session is not followed any more",
+}
+
 /** errorWords is what a person is told about an error: its sentence, with the code that a search finds. */
 export function errorWords(error) {
-  const text = error?.message || String(error)
-  return error?.code && !text.includes(error.code) ? `${text} (${error.code})` : text
+  const { code, message } = error ?? {}
+  const text = message && message !== code ? message : (sentences[code] ?? (message || String(error)))
+  return code && !text.includes(code) ? `${text} (${code})` : text
 }

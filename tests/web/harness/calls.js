@@ -26,11 +26,11 @@ export class Calls {
   }
 
   // clientWhen asks again until what the broker knows of a client passes the test; the broker tells nobody of it by itself.
-  async clientWhen(id, test, what) {
+  async clientWhen(id, test, what, ms = 10_000) {
     for (const begun = Date.now(); ; ) {
       const { status, answer } = await this.call("GET", `/v1/clients/${id}`) // 404 until the first frame makes it
       if (status === 200 && test(answer)) return answer
-      if (Date.now() - begun > 10_000) throw new Error(`the broker's state of ${id} never came to ${what}: ${JSON.stringify(answer)}`)
+      if (Date.now() - begun > ms) throw new Error(`the broker's state of ${id} never came to ${what}: ${JSON.stringify(answer)}`)
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
   }

@@ -35,7 +35,8 @@ export const reached = (page, seq) => patiently(page, `the page to render ${seq}
 
 export const details = (page, name) => page.evaluate((name) => app.details(name), name)
 
-export const stats = (page) => page.evaluate(() => ({ ...app.client.stats }))
+// stats are the library's counters, and how often the page was told to discard.
+export const stats = (page) => page.evaluate(() => ({ ...app.client.stats, resets: app.count("reset") }))
 
 // assertWhole holds the page to what was published: each frame rendered once, and in order (P-3).
 export async function assertWhole(page, publisher) {

@@ -71,10 +71,12 @@ export class Proxy extends EventEmitter {
         this.down += chunk.length
         if ((pair.left -= chunk.length) <= 0) {
           // what is before the cut arrives; the reset is behind it
-          to.write(chunk.subarray(0, chunk.length + pair.left), () => this.#reset(pair))
-          from.destroy()
-          this.cuts++
-          this.emit("cut")
+          from.pause().removeAllListeners("data")
+          to.write(chunk.subarray(0, chunk.length + pair.left), () => {
+            this.#reset(pair)
+            this.cuts++
+            this.emit("cut")
+          })
           return
         }
       }

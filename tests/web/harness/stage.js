@@ -8,7 +8,7 @@ import { Publisher } from "./publisher.js"
 import { Site } from "./site.js"
 
 // Times of P-24 for tests: short, so that none waits for them, and their proportions are the library's own.
-export const quick = { min: 20, max: 200, settle: 1000 }
+export const quick = { min: 20, max: 200 }
 
 // Stage is what one test plays on: a site, a broker that allows its pages, a proxy before it, and a browser window of its own.
 export class Stage {
@@ -16,19 +16,22 @@ export class Stage {
 
   // set makes one and ends it with the test t, which fails if a page has told the console of an error.
   // plain asks for tabs of plain CDP in place of Playwright's.
+  // bundled serves the library as one file.
   // server(site) starts another one than a broker with those flags; relay(port) something between it and the proxy.
-  static async set(t, { flags = [], window = {}, plain = false, server, relay } = {}) {
+  static async set(t, { flags = [], window = {}, plain = false, bundled, server, relay } = {}) {
     const stage = new Stage()
     const ends = []
     t.after(async () => {
-      for (const end of ends.reverse()) await end()
+      const failed = []
+      for (const end of ends.reverse()) await end().catch((error) => failed.push(error))
+      if (failed.length > 0) throw failed[0]
       stage.errors.none()
     })
     const started = async (thing) => {
       ends.push(() => thing.close())
       return thing
     }
-    stage.site = await started(await Site.start())
+    stage.site = await started(await Site.start({ bundled }))
     const origins = [stage.site.url, `http://${plainHost}:${stage.site.port}`].flatMap((origin) => ["--allow-origin", origin])
     stage.broker = await started(await (server ? server(stage.site) : Broker.start(...origins, ...flags)))
     if (relay) stage.relay = await started(await relay(stage.broker.port))
@@ -49,7 +52,7 @@ export class Stage {
   // address is the test page's, with what the page is to do: see pages/app.js. Its broker is behind the proxy.
   address(asked = {}, host = "127.0.0.1") {
     const { clientId, options = {}, ...more } = asked
-    const q = { broker: this.proxy.url, ...more, options: { backoff: quick, ...(clientId ? { clientId } : {}), ...options } }
+    const q = { broker: this.proxy.url, ...more, options: { backoff: quick, settle: 1000, ...(clientId ? { clientId } : {}), ...options } }
     return `http://${host}:${this.site.port}/?${new URLSearchParams({ q: JSON.stringify(q) })}`
   }
 

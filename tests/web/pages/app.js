@@ -90,8 +90,12 @@ if (asked.since !== undefined) options.since = asked.since
 
 const client = (app.client = new Restante(asked.broker, options))
 
+// The library tells nobody of a change that is not to be seen. It is begun behind the library, whose timers are the page's first, as in a page that has none.
+setInterval(app.look, 50)
+
 if (!options.onFrame && !asked.iterate) client.addEventListener("frame", (e) => take(e.detail))
 client.addEventListener("snapshot", (e) => {
+  if (e.detail.topic) return app.note("topic_snapshot", e.detail)
   clear()
   e.detail.data.list.forEach(render)
   app.note("snapshot", { asOf: e.detail.asOf })
@@ -109,6 +113,11 @@ document.addEventListener("visibilitychange", () => app.note("page visibilitycha
 for (const name of ["freeze", "resume"]) document.addEventListener(name, () => app.note(`page ${name}`, app.last()))
 for (const name of ["online", "offline", "pagehide", "pageshow"]) addEventListener(name, (e) => app.note(`page ${name}`, e.persisted))
 
-for (const topic of asked.subscribe ?? []) client.subscribe(topic).then(({ resume }) => app.note("subscribed", { topic, resume }))
+for (const [topic, options] of Object.entries(asked.subscribe ?? {})) {
+  client.subscribe(topic, options).then(
+    ({ resume }) => app.note("subscribed", { topic, resume }),
+    ({ code }) => app.note("refused", { topic, code }),
+  )
+}
 
 if (asked.iterate) for await (const frame of client) take(frame)

@@ -18,18 +18,21 @@ const core: CoreOptions = {
   onFrame: async (frame: Frame) => frame.seq,
   takeover: true,
   ping: 60,
-  queueFrames: 100,
-  queueBytes: 1 << 20,
+  queueFrames: 1 << 20,
   backoff: { min: 100, max: 1000, settle: 5000 },
   WebSocket,
 }
-const options: Options = { ...core, clientId: tabClientId("demo"), transport: "auto", climbAfter: 1000, storage: localStorage, token: "secret" }
-const tokens: Options["token"][] = ["secret", () => "secret", () => ({ token: "secret" }), async () => "secret", undefined]
+const options: Options = { ...core, clientId: tabClientId("demo"), transport: "auto", climbAfter: 1000, storage: localStorage }
+const promised = async (): Promise<Token> => ({ token: "secret", expiresAt: Date.now() + 60_000 })
+const tokens: Options["token"][] = ["secret", () => "secret", () => ({ token: "secret" }), async () => "secret", promised, undefined]
+const stores: Options["storage"][] = [null, sessionStorage, { getItem: () => null, setItem() {}, removeItem() {} }]
 const transports: Options["transport"][] = ["auto", "websocket", "sse"]
 // @ts-expect-error there is no such transport
 const wrong: Options = { transport: "carrier pigeon" }
 // @ts-expect-error the fallback is not the core's
 const bare: CoreOptions = { transport: "sse" }
+// @ts-expect-error nor is the time at which a token expires
+const timed: CoreOptions = { token: promised }
 
 const id: Promise<string> = tabClientId()
 const client = new Restante(new URL("https://broker.example/below"), options)
@@ -52,7 +55,7 @@ async function use(): Promise<void> {
       break
     case "stopped":
       exactly<typeof state.code, number>(true)
-      exactly<typeof state.error, RestanteError | undefined>(true)
+      exactly<typeof state.error, RestanteError>(true)
       break
     default:
       exactly<typeof state, never>(true)
@@ -66,7 +69,7 @@ async function use(): Promise<void> {
 
   const stats: Readonly<Stats> = client.stats
   const counters: number[] = [
-    stats.frames, stats.duplicates, stats.topicRepeats, stats.topicHoles, stats.attaches, stats.resets, stats.replayed, stats.lost, stats.acked, stats.floor, stats.head,
+    stats.frames, stats.duplicates, stats.topicHoles, stats.attaches, stats.replayed, stats.lost, stats.acked, stats.floor, stats.head,
   ]
   const transport: string = stats.transport
   // @ts-expect-error nobody else counts
@@ -93,7 +96,7 @@ async function use(): Promise<void> {
     const pct: number = frame.pct
   }
   const restarted: void = client.restart()
-  const closed: void = await client.close()
+  const closed: void = client.close()
 }
 
 client.addEventListener("frame", function (e) {
@@ -135,3 +138,4 @@ client.removeEventListener("live", listener)
 const error = new RestanteError("bad_request", "the argument is wrong", { topic: "jobs.42" })
 const ordinary: Error = error
 const frames: AsyncIterable<Frame> = client
+const turns: AsyncIterator<Frame, void> = client[Symbol.asyncIterator]()

@@ -26,6 +26,12 @@ for (const means of [["locks", "channel"], ["locks"], ["channel"]]) {
       assert.notEqual(other, ids[0])
     })
 
+    await t.test("it clears no timer but its own", async () => {
+      const origin = new Origin()
+      await found(origin, new Page(origin, { means }))
+      assert.deepEqual(origin.strange, [])
+    })
+
     await t.test("each prefix has its own", async () => {
       const origin = new Origin()
       const page = new Page(origin, { means })
@@ -142,7 +148,7 @@ for (const means of [["locks", "channel"], ["locks"], ["channel"]]) {
       const taker = hidden.duplicate()
       assert.deepEqual(await found(origin, taker), [first], "nobody answers from the cache")
       hidden.show()
-      await origin.pass(0)
+      await origin.pass(1000)
       taker.unload()
       await origin.pass(0)
       assert.notEqual((await found(origin, hidden.duplicate()))[0], first)
@@ -159,6 +165,22 @@ test("a lock is let go of in the cache, and not held by a timer that runs out", 
   await origin.pass(10_000)
   assert.equal(origin.holder("restante.client:" + id), next)
   next.hide()
+  await origin.pass(0)
+  assert.equal(origin.holder("restante.client:" + id), undefined)
+})
+
+test("a page that goes into the cache again does not ask any more for what another has", async () => {
+  const origin = new Origin()
+  const page = new Page(origin)
+  const [id] = await found(origin, page)
+  page.hide()
+  const taker = page.duplicate()
+  assert.deepEqual(await found(origin, taker), [id])
+  page.show()
+  await origin.pass(0)
+  page.hide()
+  await origin.pass(0)
+  taker.unload()
   await origin.pass(0)
   assert.equal(origin.holder("restante.client:" + id), undefined)
 })

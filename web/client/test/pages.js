@@ -6,6 +6,7 @@ export class Origin {
   #timers = []
   locks = new Map() // name to {holder, queue}
   channels = new Set()
+  strange = [] // what was to be cleared and is no timer
 
   // pass lets time pass, and everything come to rest in between.
   async pass(ms) {
@@ -14,9 +15,12 @@ export class Origin {
       await settle()
       this.#timers.sort((a, b) => a.at - b.at)
       if (!(this.#timers[0]?.at <= until)) break
-      const { at, call } = this.#timers.shift()
-      this.#now = at
-      call()
+      const due = this.#timers.filter(({ at }) => at == this.#timers[0].at) // pages run beside each other: none hears of another in between
+      this.#now = due[0].at
+      for (const timer of due) {
+        this.clearTimeout(timer)
+        timer.call()
+      }
     }
     this.#now = until
   }
@@ -27,7 +31,9 @@ export class Origin {
     return timer
   }
 
+  // A browser takes what is no timer for a number, and clears somebody else's.
   clearTimeout(timer) {
+    if (timer !== undefined && !timer.call) this.strange.push(timer)
     this.#timers = this.#timers.filter((t) => t != timer)
   }
 
@@ -101,11 +107,10 @@ export class Page {
         }
         postMessage(data) {
           if (!origin.channels.has(this)) throw new DOMException("the channel is closed", "InvalidStateError")
-          for (const other of origin.channels) {
-            if (other == this || other.name != this.name) continue
-            const copy = structuredClone(data)
-            setImmediate(() => origin.channels.has(other) && !other.page.frozen && other.onmessage?.({ data: copy }))
-          }
+          const copy = structuredClone(data)
+          setImmediate(() => {
+            for (const other of [...origin.channels]) if (other != this && other.name == this.name && !other.page.frozen) other.onmessage?.({ data: copy })
+          })
         }
         close() {
           origin.channels.delete(this)

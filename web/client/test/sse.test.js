@@ -4,24 +4,8 @@ import { test } from "node:test"
 import { closeOf } from "../problem.js"
 import { openStream } from "../sse.js"
 import { Ear } from "./ear.js"
+import { frame, params, streaming } from "./streaming.js"
 import { begin, event, gate, hello, html, json, upstream } from "./upstream.js"
-
-const params = (url, more) => ({ url, clientId: "tab", since: "", takeover: false, ping: undefined, token: "", ...more })
-
-// streaming attaches to an upstream whose stream is open and has said hello.
-const streaming = async (t, handlers = {}, more = {}, bounds) => {
-  const open = gate()
-  const world = await upstream(t, { "GET events": ({ response }) => (begin(response), response.write(event(hello())), open.open(response)), ...handlers })
-  const ear = new Ear()
-  const link = openStream(params(world.url, more), ear.on, bounds)
-  t.after(() => link.close(1000))
-  world.stream = await open
-  assert.equal((await ear.message()).type, "hello")
-  return { ...world, ear, link }
-}
-
-const ack = (seq) => JSON.stringify({ type: "ack", seq })
-const frame = (seq, more) => ({ seq, type: "x", ...more })
 
 test("what it asks for", async (t) => {
   const world = await upstream(t, { "GET events": ({ response }) => (begin(response), response.write(event(hello()))) })
@@ -167,137 +151,6 @@ test("a refusal's close code is the one of the golden table", () => {
   for (const { code, status, close } of closing) assert.equal(closeOf(status, code), close, code)
 })
 
-test("messages go one at a time and in order, and their answers come back", async (t) => {
-  let under = 0
-  const { ear, link, calls } = await streaming(t, {
-    "POST messages": async ({ body, response, headers }) => {
-      assert.equal(++under, 1)
-      assert.equal(headers["content-type"], "application/json")
-      assert.equal(headers.authorization, "Bearer t0k")
-      await new Promise(setImmediate)
-      under--
-      json(response, 200, { type: "receipt", id: JSON.parse(body).id, status: "stored", epoch: "e2", seq: 1 })
-    },
-  }, { token: "t0k" })
-  const sent = Array.from({ length: 20 }, (_, i) => JSON.stringify({ type: "send", id: `u${i}`, to: "agent", frame: { type: "say", i } }))
-  link.send('{"type":"pong"}')
-  for (const text of sent) link.send(text)
-  for (let i = 0; i < 20; i++) assert.equal((await ear.message()).id, `u${i}`)
-  assert.deepEqual(calls.slice(1).map(({ body }) => body), sent, "as they stand, and no pong")
-})
-
-test("a message that is refused", async (t) => {
-  const answers = [
-    [({ response }) => json(response, 422, { code: "id_reused", detail: "used", id: "u1" }), { type: "error", code: "id_reused", message: "used", id: "u1" }],
-    [({ response }) => json(response, 429, { code: "rate_limited", detail: "slow", retry_after_ms: 40 }), { type: "error", code: "rate_limited", message: "slow", id: "u1", retry_after_ms: 40 }],
-    [({ response }) => json(response, 503, { code: "overloaded", detail: "full" }, { "Retry-After": "2" }), { type: "error", code: "overloaded", message: "full", id: "u1", retry_after_ms: 2000 }],
-    [({ response }) => html(response, 413), { type: "error", code: "too_large", message: "refused with 413", id: "u1" }],
-    [({ response }) => html(response, 403), { type: "error", code: "forbidden", message: "refused with 403", id: "u1" }],
-    [({ response }) => html(response, 429, { "Retry-After": "3" }), { type: "error", code: "rate_limited", message: "refused with 429", id: "u1", retry_after_ms: 3000 }],
-    [({ response }) => json(response, 400, { error: "a gateway's own JSON" }), { type: "error", code: "bad_request", message: "refused with 400", id: "u1" }],
-  ]
-  let answer
-  const { ear, link } = await streaming(t, { "POST messages": (call) => answer(call) })
-  for (const [handler, want] of answers) {
-    answer = handler
-    link.send('{"type":"send","id":"u1","to":"a","frame":{"type":"x","topic":"of the frame"}}')
-    assert.deepEqual(await ear.message(), want)
-  }
-  answer = ({ response }) => json(response, 403, { code: "forbidden", detail: "no", topic: "jobs.>" })
-  link.send('{"type":"subscribe","topic":"jobs.>"}')
-  assert.deepEqual(await ear.message(), { type: "error", code: "forbidden", message: "no", topic: "jobs.>" })
-  answer = ({ response }) => html(response, 429)
-  link.send('{"type":"unsubscribe","topic":"jobs.7"}')
-  assert.deepEqual(await ear.message(), { type: "error", code: "rate_limited", message: "refused with 429", topic: "jobs.7" })
-})
-
-test("a message that nobody has answered ends the connection", async (t) => {
-  for (const [name, handler, code] of [
-    ["a proxy's 502", ({ response }) => html(response, 502), 1006],
-    ["a proxy's 404", ({ response }) => html(response, 404), 1006],
-    ["a captive portal", ({ response }) => html(response, 200), 1006],
-    ["a reset", ({ response }) => response.socket.destroy(), 1006],
-    ["no JSON", ({ response }) => (response.writeHead(500, { "Content-Type": "application/json" }), response.end("{")), 1006],
-    ["silence", () => {}, 1006],
-    ["a token that has expired", ({ response }) => json(response, 401, { code: "token_expired", detail: "old" }), 4401],
-  ]) {
-    for (const text of ['{"type":"send","id":"u1","to":"a","frame":{"type":"x"}}', ack(1)]) {
-      await t.test(`${name}: ${text}`, async (t) => {
-        const { ear, link, calls } = await streaming(t, { "POST messages": handler }, {}, name == "silence" ? { answer: 50 } : {})
-        link.send(text)
-        const end = await ear.close()
-        assert.equal(end.code, code)
-        assert.equal(end.error instanceof Error, code == 1006)
-        await calls[0].gone
-        link.send(text)
-        assert.equal(calls.length, 2, "nothing is asked any more")
-      })
-    }
-  }
-})
-
-test("of acks only the last counts while one is under way", async (t) => {
-  const held = []
-  let come = gate()
-  const { ear, link, calls } = await streaming(t, { "POST messages": ({ response }) => (held.push(response), come.open()) })
-  for (let seq = 1; seq <= 5; seq++) link.send(ack(seq))
-  await come
-  come = gate()
-  assert.deepEqual(calls.slice(1).map(({ body }) => JSON.parse(body)), [{ type: "ack", seq: 1, connection_id: "c1" }])
-  held[0].writeHead(204).end()
-  await come
-  assert.deepEqual(calls.slice(2).map(({ body }) => JSON.parse(body)), [{ type: "ack", seq: 5, connection_id: "c1" }])
-  json(held[1], 409, { code: "ack_ahead", detail: "too far" })
-  assert.deepEqual(await ear.message(), { type: "error", code: "ack_ahead", message: "too far" })
-})
-
-test("an ack does not wait for a send", async (t) => {
-  const come = gate()
-  const { link } = await streaming(t, { "POST messages": ({ body, response }) => JSON.parse(body).type == "ack" && (response.writeHead(204).end(), come.open()) })
-  link.send('{"type":"send","id":"u1","to":"a","frame":{"type":"x"}}')
-  link.send(ack(1))
-  await come
-})
-
-test("acks outlive close(), also the one that waits, and close() waits for it", async (t) => {
-  const held = []
-  const both = gate()
-  const { ear, link, calls } = await streaming(t, { "POST messages": ({ response }) => held.push(response) == 2 && both.open() })
-  const before = ear.heard.length
-  link.send(ack(1))
-  link.send(ack(2))
-  let over = false
-  const closed = link.close(1000).then(() => (over = true))
-  await both
-  assert.equal(await calls[0].gone, true, "the stream has been left")
-  assert.deepEqual(calls.slice(1).map(({ body }) => JSON.parse(body).seq), [1, 2])
-  assert.equal(over, false)
-  for (const response of held) json(response, 409, { code: "ack_ahead", detail: "nobody listens" })
-  await closed
-  assert.equal(ear.heard.length, before)
-})
-
-test("an ack for a connection that the broker does not have", async (t) => {
-  await t.test("ends the connection, if nothing else does", async (t) => {
-    const { ear, link } = await streaming(t, { "POST messages": ({ response }) => json(response, 404, { code: "not_found", detail: "no connection" }) })
-    const { mock } = t
-    const real = setTimeout
-    mock.method(globalThis, "setTimeout", (call, ms, ...rest) => real(call, ms == 3000 ? 1 : ms, ...rest))
-    link.send(ack(1))
-    assert.equal((await ear.close()).code, 1006)
-  })
-  await t.test("leaves the stream time for its last word", async (t) => {
-    const { stream, ear, link } = await streaming(t, {
-      "POST messages": ({ response }) => {
-        json(response, 404, { code: "not_found", detail: "no client" })
-        response.on("close", () => stream.end('event: close\ndata: {"code":4504}\n\n'))
-      },
-    })
-    link.send(ack(1))
-    assert.equal((await ear.close()).code, 4504)
-  })
-})
-
 test("what the stream brings waits for the answer to a subscribe", async (t) => {
   const answer = gate()
   const asked = gate()
@@ -331,6 +184,29 @@ test("what the stream brings waits for the answer to a subscribe", async (t) => 
   stream.write(event(frame(4)) + event({ type: "unsubscribed", topic: "jobs.8" }))
   assert.equal((await ear.message()).seq, 4)
   assert.deepEqual(await ear.message(), { type: "unsubscribed", topic: "jobs.8" })
+})
+
+test("what is said of an ack does not end the waiting", async (t) => {
+  const asked = gate()
+  const answer = gate()
+  const { stream, ear, link } = await streaming(t, {
+    "POST messages": async ({ body, response }) => {
+      if (JSON.parse(body).type == "ack") return json(response, 409, { code: "ack_ahead", detail: "too far" })
+      asked.open()
+      await answer
+      json(response, 200, { type: "subscribed", topic: "jobs.7" })
+    },
+  })
+  link.send('{"type":"subscribe","topic":"jobs.7"}')
+  await asked
+  const alive = ear.alive
+  stream.write(event(frame(1)))
+  while (ear.alive == alive) await new Promise(setImmediate)
+  link.send('{"type":"ack","seq":9}')
+  assert.equal((await ear.message()).code, "ack_ahead")
+  answer.open()
+  assert.equal((await ear.message()).type, "subscribed")
+  assert.equal((await ear.message()).seq, 1)
 })
 
 test("a subscribe that is refused lets the stream go on", async (t) => {
@@ -427,6 +303,49 @@ test("after close() nothing is told any more", async (t) => {
   assert.equal(calls.length, 2)
   assert.equal(ear.heard.length, 1)
   assert.equal(ear.alive, alive)
+})
+
+test("a listener that closes is told nothing of what waited", async (t) => {
+  const answer = gate()
+  const asked = gate()
+  const { url, calls } = await upstream(t, {
+    "GET events": async ({ response }) => {
+      begin(response)
+      response.write(event(hello()))
+      await asked
+      response.write(event(frame(1)))
+    },
+    "POST messages": async ({ response }) => {
+      asked.open()
+      await answer
+      json(response, 200, { type: "subscribed", topic: "jobs.7" })
+    },
+  })
+  const told = []
+  let alive = 0
+  const link = openStream(params(url), {
+    message(text) {
+      const { type } = JSON.parse(text)
+      told.push(type)
+      if (type == "hello") link.send('{"type":"subscribe","topic":"jobs.7"}')
+      if (type == "subscribed") link.close()
+    },
+    alive: () => ++alive == 2 && answer.open(),
+    close: () => told.push("close"),
+  })
+  await asked
+  await calls[0].gone
+  await new Promise(setImmediate)
+  assert.deepEqual(told, ["hello", "subscribed"])
+})
+
+test("close() gives up a send that is under way", async (t) => {
+  const asked = gate()
+  const { link, calls } = await streaming(t, { "POST messages": () => asked.open() })
+  link.send('{"type":"send","id":"u1","to":"a","frame":{"type":"x"}}')
+  await asked
+  await link.close()
+  assert.equal(await calls[1].gone, true)
 })
 
 test("close() while the stream is being asked for", async (t) => {

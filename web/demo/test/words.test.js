@@ -30,7 +30,7 @@ test("each state has a word", () => {
 })
 
 test("times, numbers, ends and answers are said as one says them", () => {
-  assert.deepEqual([400, 9_949, 9_950, 60_000, 180_000].map(lasting), ["0.4 s", "9.9 s", "10 s", "60 s", "3 min"])
+  assert.deepEqual([8, 400, 9_949, 9_950, 60_000, 180_000].map(lasting), ["8 ms", "0.4 s", "9.9 s", "10 s", "60 s", "3 min"])
   assert.deepEqual([0, 1, 2500].map((n) => plural(n, "update")), ["0 updates", "1 update", "2,500 updates"])
   const ends = [{ status: "running" }, { status: "stopped" }, { status: "done", exit: 2 }, { status: "done", error: "timeout" }, { status: "done", error: "no go" }, { status: "done" }]
   assert.deepEqual(ends.map(toolWords), ["running", "stopped", "exit 2", "took too long", "failed", "ended"])
@@ -42,5 +42,7 @@ test("times, numbers, ends and answers are said as one says them", () => {
 test("an error has its sentence and its code, once", () => {
   assert.equal(errorWords(Object.assign(new Error("the token is not valid"), { code: "unauthorized" })), "the token is not valid (unauthorized)")
   assert.equal(errorWords(Object.assign(new Error("unauthorized: who are you"), { code: "unauthorized" })), "unauthorized: who are you")
+  assert.equal(errorWords(Object.assign(new Error("handler"), { code: "handler" })), "Something that came could not be shown (handler)")
+  assert.equal(errorWords(Object.assign(new Error("odd"), { code: "odd" })), "odd")
   assert.equal(errorWords("what"), "what")
 })
