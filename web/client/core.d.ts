@@ -83,7 +83,8 @@ export interface Subscribed {
 
 /**
  * `code` is one of P-20's, or the library's own: `handler` (a handler threw: `cause`), `closed` and `stopped` (the client does not come back), `unknown` (a send without an
- * answer for 24 h), `unsubscribed`, `token` (the callback failed), `offline` (no connection can be opened here), `storage` (sends cannot be kept).
+ * answer for 24 h), `unsubscribed`, `offline` (no connection can be made, and `cause` says why: the token callback failed, or the id, or the constructor), `token` (it failed for a token that is to
+ * follow; the connection goes on), `storage` (sends cannot be kept).
  */
 export class RestanteError extends Error {
   constructor(code: string, message: string, more?: object)

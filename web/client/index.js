@@ -115,7 +115,12 @@ export class Restante extends Core {
         this.#wake()
       },
       // A page with an open socket is not kept in the back-forward cache. One that may come back keeps its place. A new one has to wait until it is hidden.
-      hide: (persisted) => this._connection && this._lost(this._connection, 0, 1000, persisted ? gone : 1000),
+      hide: (persisted) => {
+        const c = this._connection
+        if (!c) return
+        c.after ||= 1000
+        this._lost(c, 0, 0, persisted ? gone : 1000)
+      },
     })
   }
 

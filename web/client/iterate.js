@@ -22,6 +22,7 @@ export const iterate = (client) => {
   }
   client.addEventListener("frame", onFrame)
   client.addEventListener("stopped", onStopped)
+  if (client.state.name == "stopped") onStopped({ detail: client.state })
   const leave = () => {
     client.removeEventListener("frame", onFrame)
     client.removeEventListener("stopped", onStopped)

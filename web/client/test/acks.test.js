@@ -253,6 +253,15 @@ test("a loop that has ended does not stand in the way of the next one", async (t
   assert.deepEqual(await heard(), ["frame 1", "frame 2"])
 })
 
+test("a loop over a client that has stopped ends at once", async (t) => {
+  const { client, live } = start(t)
+  const socket = await live()
+  socket.end(4500)
+  assert.equal(await outcome(client[Symbol.asyncIterator]().next()), "stopped")
+  client.close()
+  assert.deepEqual(await outcome(client[Symbol.asyncIterator]().next()), { value: undefined, done: true })
+})
+
 test("who leaves a loop while it waits is answered", async (t) => {
   const { client } = start(t)
   const loop = client[Symbol.asyncIterator]()

@@ -95,6 +95,23 @@ test("a refusal, and a goaway, are the broker's word, and nothing against socket
   assert.equal(net.take().length, 1)
 })
 
+test("a page that is left while it connects says nothing against sockets", async (t) => {
+  const window = new EventTarget()
+  const { addEventListener } = globalThis
+  globalThis.addEventListener = window.addEventListener.bind(window)
+  t.after(() => (globalThis.addEventListener = addEventListener))
+  const { net, clock, streams } = auto(t, () => "stream")
+  for (let i = 0; i < 4; i++) {
+    const socket = await net.accept()
+    window.dispatchEvent(Object.assign(new Event("pagehide"), { persisted: true }))
+    assert.equal(socket.closed, 3001)
+    await pass(clock, 1000)
+    window.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }))
+    await pass(clock, 1000)
+  }
+  assert.equal(streams.opened.length, 0)
+})
+
 test("it climbs back, beside the stream, and nothing is seen of it", async (t) => {
   const { net, clock, client, streams, heard } = auto(t, () => "stream")
   net.down = 1006

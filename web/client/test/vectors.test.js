@@ -2,6 +2,7 @@ import assert from "node:assert/strict"
 import { readFileSync } from "node:fs"
 import { test } from "node:test"
 import { formatCursor, isPattern, isTopic, parseCursor, read, retried, stops } from "../wire.js"
+import { Dice } from "./dice.js"
 
 // The contract as plain JSON, which the broker is held to as well.
 const vectors = (name) => JSON.parse(readFileSync(new URL(`../../../protocol/testdata/vectors/${name}.json`, import.meta.url)))
@@ -44,6 +45,27 @@ test("P-1: what is read in the broker's messages", () => {
     const got = read(frame)
     assert.equal(got.seq, seq)
     assert.deepEqual(got.message, JSON.parse(frame))
+  }
+})
+
+test("whatever comes is read or refused, and never anything else", () => {
+  const dice = new Dice(+(process.env.FUZZ_SEED ?? 1))
+  const seeds = [...vectors("frames").incoming, ...vectors("subscriptions").cases].map((each) => each.in)
+  const bits = ['{"seq":', '"', "}", ",", "0", "1e9", "9007199254740993", "-1", ' "type":"t"', "null", "\\u0000", "topic_seq", "\ud800", "{", "[", " "]
+  for (let i = 0; i < 50_000; i++) {
+    const from = dice.one(seeds)
+    const at = dice.below(from.length + 1)
+    const text = from.slice(0, at) + (dice.in(4) ? "" : dice.one(bits)) + from.slice(at + dice.below(4))
+    const code = refusal(() => {
+      const { seq, message } = read(text)
+      assert.ok(Number.isSafeInteger(seq) && seq >= 0 && typeof message.type == "string", text)
+      assert.equal(seq > 0, text.startsWith('{"seq":'), text)
+      if (seq) assert.equal(message.seq, seq, text)
+    })
+    assert.ok(code === undefined || code == "bad_frame", `${text}: ${code}`)
+    const cursor = dice.one(["e1:5", "0", "k:9007199254740991", ":"]).replace(/./g, (c) => (dice.in(6) ? dice.one([..."0129:-_ .é"]) : c))
+    const no = refusal(() => assert.equal(formatCursor(parseCursor(cursor)), cursor))
+    assert.ok(no === undefined || no == "bad_cursor", `${cursor}: ${no}`)
   }
 })
 
