@@ -337,11 +337,13 @@ export class Restante extends EventTarget {
       lost = 0
     }
     this.#position = c.position = new Position(cursor)
-    const before = this.#report
-    const why = reason ?? before.reason
+    const report = this.#report
     this.#start = c.hello.head - (c.hello.missed ?? 0)
-    this.#report = { mode, ...(why && { reason: why }), lost: lost == null || before.lost == null ? null : before.lost + lost, snapshot: !!snapshot, replayed: 0 }
-    if (reason) this.#stats.resets++
+    Object.assign(report, { mode, lost: lost == null || report.lost == null ? null : report.lost + lost, snapshot: !!snapshot, replayed: 0 })
+    if (reason) {
+      report.reason = reason
+      this.#stats.resets++
+    }
     this._topics.rebased(reason)
     this._handing.push({ kind: "reset", cursor, detail: reason && { reason, cursor: formatCursor(cursor), snapshot: !!snapshot } })
     if (snapshot) this._handing.push({ kind: "snapshot", cursor, detail: { asOf: cursor.seq, data: snapshot.data } })

@@ -162,7 +162,7 @@ test("waitUntil, of several listeners, holds back the next frame, a reset and a 
   const next = await net.accept()
   next.hello({ resume: "too_old", reason: "epoch", epoch: "e2", floor: 0, head: 1, snapshot: true })
   next.say({ type: "snapshot", as_of: 1, data: 7 })
-  assert.match((await heard()).join("\n"), /reset {"reason":"epoch","cursor":"e2:1","snapshot":true}$/)
+  assert.match((await heard()).join("\n"), /reset {"cursor":"e2:1","reason":"epoch","snapshot":true}$/)
   gates[2].open()
   assert.deepEqual(await heard(), ['snapshot {"asOf":1,"data":7}'])
 })

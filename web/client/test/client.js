@@ -11,7 +11,7 @@ const line = (type, detail) => {
   if (type == "state") return [detail.name, detail.code ?? detail.ms].filter((x) => x !== undefined).join(" ")
   if (type == "error") return `error ${detail.code}`
   if (type == "sent") return `sent ${detail.frame.n ?? detail.frame.type} ${detail.error ? detail.error.code : detail.receipt.status}`
-  return `${type} ${JSON.stringify(detail)}`
+  return `${type} ${JSON.stringify(detail, (_, value) => (value?.constructor == Object ? Object.fromEntries(Object.entries(value).sort()) : value))}` // in one order
 }
 
 // start makes a client whose network and time are the test's. heard returns what it has told since it was asked last.

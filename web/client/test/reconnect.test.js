@@ -54,7 +54,7 @@ test("P-22: a refused cursor is dropped, and the attach made once without", asyn
   assert.equal(second.query.since, undefined)
   second.hello({ epoch: "e7", floor: 3, head: 3 })
   second.say({ type: "replay_end", seq: 3 })
-  assert.match((await heard()).join("\n"), /reset {"reason":"bad_cursor","cursor":"e7:3","snapshot":false}/)
+  assert.match((await heard()).join("\n"), /reset {"cursor":"e7:3","reason":"bad_cursor","snapshot":false}/)
 })
 
 test("P-22: a cursor that is refused twice, and any other 4501, stops", async (t) => {
@@ -304,7 +304,7 @@ test("P-10: restart drops the cursor, and tells before anything else", async (t)
   next.frames(2, 3)
   next.say({ type: "replay_end", seq: 3 })
   const [, reset, ...rest] = await heard()
-  assert.equal(reset, 'reset {"reason":"restart","cursor":"e1:1","snapshot":false}')
+  assert.equal(reset, 'reset {"cursor":"e1:1","reason":"restart","snapshot":false}')
   assert.match(rest.join("\n"), /^frame 2\nframe 3\nresume .*"reason":"restart".*\nlive$/)
 })
 
