@@ -24,7 +24,7 @@ func (h *Handler) guard(r *http.Request) *protocol.Error {
 		if !loopbackPeer(r.RemoteAddr) {
 			return protocol.Errorf(protocol.CodeForbidden, "without authentication only loopback may call")
 		}
-		if !loopbackName(r.Host) {
+		if !LoopbackName(r.Host) {
 			return protocol.Errorf(protocol.CodeForbidden, "without authentication the Host must be a loopback name such as localhost")
 		}
 	}
@@ -86,8 +86,8 @@ func loopbackPeer(addr string) bool {
 	return err == nil && ap.Addr().Unmap().IsLoopback()
 }
 
-// loopbackName reports whether host, with or without a port, is localhost, below .localhost, or a loopback address.
-func loopbackName(host string) bool {
+// LoopbackName reports whether host, with or without a port, is localhost, below .localhost, or a loopback address: what a Host must be where nobody has to authenticate (P-31).
+func LoopbackName(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	} else {

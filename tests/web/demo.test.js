@@ -17,7 +17,9 @@ const say = async (page, device, text) => {
   await page.locator(`#pane-${device} textarea`).fill(text)
   await page.locator(`#pane-${device} textarea`).press("Enter")
 }
-const ended = (page, count) => patient(page, `${count} turns to end`, (count) => panes.every((pane) => pane.session.turn === null && pane.session.items.filter((item) => item.kind === "user").length >= count), count)
+// What somebody has typed is followed by a turn, and until that begins nothing is said after it.
+const ended = (page, count) => patient(page, `${count} turns to end`, (count) => panes.every(({ session: { turn, items } }) =>
+  turn === null && items.filter((item) => item.kind === "user").length >= count && items.findLast((item) => item.kind !== "note").kind !== "user"), count)
 const users = (page, device, text) => page.locator(`#pane-${device} .bubble-text`, { hasText: text }).count()
 const shifts = (page) => page.evaluate(() => observed.shifts)
 

@@ -261,5 +261,5 @@ export class Topics {
   }
 }
 
-const bad = (topic) => failure("bad_request", `${topic} cannot be subscribed to so`, { topic })
+const bad = (topic) => failure("bad_request", `${topic} cannot be subscribed to`, { topic })
 const over = (topic) => failure("unsubscribed", undefined, { topic })

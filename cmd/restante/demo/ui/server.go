@@ -3,12 +3,12 @@ package ui
 import (
 	"net"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/restante/restante/cmd/restante/demo/agent"
 	"github.com/restante/restante/protocol"
+	"github.com/restante/restante/transport"
 )
 
 // server is the HTTP side: the page, and what its buttons call.
@@ -55,7 +55,7 @@ func guard(r *http.Request) *problem {
 	forbidden := func(detail string) *problem {
 		return &problem{status: http.StatusForbidden, code: protocol.CodeForbidden, detail: detail}
 	}
-	if !loopbackName(r.Host) {
+	if !transport.LoopbackName(r.Host) {
 		return forbidden("the Host must be a loopback name such as localhost")
 	}
 	switch origins := r.Header["Origin"]; {
@@ -68,19 +68,6 @@ func guard(r *http.Request) *problem {
 		}
 	}
 	return nil
-}
-
-// loopbackName reports whether host, with or without a port, is localhost or a loopback address.
-func loopbackName(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	} else {
-		host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	}
-	if a, err := netip.ParseAddr(host); err == nil {
-		return a.Unmap().IsLoopback()
-	}
-	return strings.EqualFold(host, "localhost")
 }
 
 // origins are those of our own page, as the broker is to allow them.
