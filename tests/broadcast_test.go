@@ -23,7 +23,8 @@ func (e *endpoint) broadcast(n int) (p protocol.TopicPublished) {
 // TestP32_Broadcast: everybody gets it, who is away when he returns, also after a kill; nobody's own frames wait for it, and nobody is pushed out by it.
 func TestP32_Broadcast(t *testing.T) {
 	t.Parallel()
-	h := newHome(t, "--max-frames", "1200", "--sleep-after", "200ms")
+	// _all itself sleeps as well, and is woken by the next publish: the pauses between those are to be shorter than this.
+	h := newHome(t, "--max-frames", "1200", "--sleep-after", "2s")
 	e := h.start()
 	here, away := e.follow("here", nil), e.follow("away", nil)
 	e.publish("here", `{"type":"hi"}`)
