@@ -9,6 +9,7 @@ import (
 var (
 	numberKey = []byte(`"k":"`)
 	timeKey   = []byte(`","t":"`)
+	padKey    = []byte(`","p":"`)
 	frameEnd  = []byte(`"}`)
 )
 
@@ -33,8 +34,9 @@ func stampOf(data []byte) (number uint64, due int64, err error) {
 	if rest = rest[numberDigits:]; !ok || !bytes.HasPrefix(rest, timeKey) {
 		return 0, 0, errChanged
 	}
-	t, ok := digits(rest[len(timeKey) : len(timeKey)+timeDigits])
-	if !ok || number == 0 {
+	rest = rest[len(timeKey):]
+	t, ok := digits(rest[:timeDigits])
+	if !ok || number == 0 || !bytes.HasPrefix(rest[timeDigits:], padKey) {
 		return 0, 0, errChanged
 	}
 	return number, int64(t), nil
