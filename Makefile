@@ -55,7 +55,7 @@ test-web: build
 	@node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' || { echo "make test-web needs Node 20 or later, and finds $$(node --version)"; exit 1; }
 	cd tests/web && npm ci --no-audit --no-fund --loglevel=error
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/web-grants ./tests/web/grants
-	cd web/client && RESTANTE=$(CURDIR)/bin/restante node --test
+	cd web/client && RESTANTE=$(CURDIR)/bin/restante node --test --test-concurrency=3
 	cd web/demo && node --test
 	cd tests/web && node size.js && npx tsc -p types
 	cd tests/web && RESTANTE=$(CURDIR)/bin/restante GRANTS=$(CURDIR)/bin/web-grants npm test
@@ -93,7 +93,7 @@ bench-peers:
 test-peers: needs-cc
 	@command -v npm >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y --no-install-recommends nodejs npm >/dev/null; } || \
 	  { echo "make test-peers needs Node 20 with npm, and may not install them: install nodejs and npm, or run it as root where there is apt-get"; exit 1; }
-	cd tests/peers && $(GO) vet ./... && $(GO) test -count=1 ./...
+	cd tests/peers && $(GO) vet ./... && $(GO) test -count=1 -parallel 8 ./...
 
 nocgo:
 	CGO_ENABLED=0 $(GO) build ./...
@@ -111,9 +111,9 @@ bench:
 
 # Each fuzz target for a moment, from its corpus on: a number of runs, as in 10000x, or a time, as in 1m.
 fuzz:
-	@set -e; for pkg in $$($(GO) list ./...); do \
-	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-	    echo "$$pkg $$target"; \
-	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+	@set -e; for dir in $$(grep -rl --include='*_test.go' --exclude-dir=peers --exclude-dir=node_modules '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+	  for target in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | cut -c6-); do \
+	    echo "$$dir $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$dir; \
 	  done; \
 	done
